@@ -1,0 +1,1 @@
+"""The one process of ours inside a sandbox that the platform talks to."""

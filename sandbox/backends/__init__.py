@@ -1,0 +1,1 @@
+"""One file an implementation of the Backend seam."""

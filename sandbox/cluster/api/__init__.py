@@ -1,0 +1,1 @@
+"""Kubernetes' own words without any behaviour: objects, errors, selectors, quantities, schema."""

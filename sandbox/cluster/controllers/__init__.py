@@ -1,0 +1,1 @@
+"""One file a controller, and the list of them."""

@@ -1,0 +1,1 @@
+"""What makes pods real on a node."""

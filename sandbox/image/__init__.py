@@ -1,0 +1,1 @@
+"""The images of a sandbox: its own system and the catalogue that learners can run."""

@@ -1,0 +1,1 @@
+"""The `minikube` command that learners type."""

@@ -1,0 +1,1 @@
+"""Courses and lessons: read from files, never stored."""

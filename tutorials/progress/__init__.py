@@ -1,0 +1,1 @@
+"""Attempts, passed steps, and the sandboxes that they want."""
