@@ -84,9 +84,7 @@ class Check:
         }
         if self.script is not None:
             plain["script"] = self.script.text
-        return {
-            name: value for name, value in plain.items() if value not in ("", None, 0, []) or name == "status"
-        }
+        return {name: value for name, value in plain.items() if value not in ("", None, 0, []) or name == "status"}
 
 
 @dataclass(frozen=True)
