@@ -67,6 +67,8 @@ class Resource:
     """(new, old): keeps immutable parts and bumps metadata.generation when the spec changed, in place."""
     validate: Callable[[Object, Object | None], Sequence[Object]] = _no_causes
     """(new, old or None) → Status causes {reason, message, field}; empty when valid."""
+    row_conditions: Callable[[Object], Sequence[Object]] = lambda _obj: ()
+    """Conditions of a table row, such as Completed for a finished pod."""
     selectable_fields: tuple[str, ...] = ()
     """Dotted paths that a field selector may name besides metadata.name and metadata.namespace."""
     graceful: Callable[[Object], int | None] = field(default=lambda _obj: None)
