@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.cluster.clock import Clock
+from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.kubelet.runtime import Container, ContainerRuntime, PodSandbox
 from sandbox.cluster.registry import Registry
 
