@@ -34,7 +34,8 @@ class Check:
     """One thing that must be true for a step to be done. Exactly the fields of its kind are set.
 
     kind "resource": `resource` (plural or short name), `name` or `selector`, `namespace`; `expression` (kubectl
-    JSONPath); the value, as text, must satisfy `op` against `value`: equals, matches (regex), at-least (number), exists.
+    JSONPath); the value, as text, must satisfy `op` against `value`: equals, matches (regex), at-least (number)
+    or exists.
     kind "command": a command typed in any terminal matches `pattern` (regex, searched) and ended with `status`
     (None: any status).
     kind "cluster": the cluster is "running" or "stopped".
@@ -66,25 +67,24 @@ class Check:
 
     def wire(self) -> Object:
         """The form in which the agent takes it (docs/protocol.md): no texts, only what is needed to decide."""
-        plain: Object = {
-            "kind": self.kind,
-            "resource": self.resource,
-            "name": self.name,
-            "namespace": self.namespace,
-            "selector": self.selector,
-            "expression": self.expression,
-            "op": self.op,
-            "value": self.value,
-            "pattern": self.pattern,
-            "status": self.status,
-            "state": self.state,
-            "port": self.port,
-            "where": self.where,
-            "cases": [case.pattern for case in self.cases],
+        fields = {name: getattr(self, name) for name in _WIRE[self.kind]}
+        plain: Object = {"kind": self.kind} | {
+            name: value for name, value in fields.items() if value or name == "status"
         }
         if self.script is not None:
             plain["script"] = self.script.text
-        return {name: value for name, value in plain.items() if value not in ("", None, 0, []) or name == "status"}
+        if self.cases:
+            plain["cases"] = [case.pattern for case in self.cases]
+        return plain
+
+
+_WIRE = {
+    "resource": ("resource", "name", "namespace", "selector", "expression", "op", "value"),
+    "command": ("pattern", "status"),
+    "cluster": ("state",),
+    "port": ("port",),
+    "script": ("where",),
+}
 
 
 @dataclass(frozen=True)
