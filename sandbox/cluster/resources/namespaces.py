@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sandbox.cluster.api.names import label_faults
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.resources.printing import AGE, NAME, age
 from sandbox.cluster.resources.resource import Column, Resource
@@ -22,5 +23,6 @@ NAMESPACES = Resource(
     subresources=("finalize", "status"),
     columns=(NAME, Column("Status"), AGE),
     cells=_cells,
+    name_faults=label_faults,
     selectable_fields=("status.phase",),
 )

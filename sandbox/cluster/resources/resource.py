@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sandbox.cluster.api.names import subdomain_faults
 from sandbox.cluster.api.objects import Object
 
 
@@ -59,6 +60,8 @@ class Resource:
     columns: tuple[Column, ...] = (Column("Name", format="name"), Column("Created At", type="date"))
     cells: Callable[[Object, datetime], Sequence[object]] | None = None
     """The cells of a table row, one a column; None: name and creation time."""
+    name_faults: Callable[[str], Sequence[str]] = subdomain_faults
+    """Why a name is none for this kind; empty when it is one."""
     default: Callable[[Object], None] = _unchanged
     """Fills in the API's defaults, in place."""
     prepare_create: Callable[[Object], None] = _unchanged

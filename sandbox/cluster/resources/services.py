@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sandbox.cluster.api.names import label_1035_faults
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.resources.printing import AGE, NAME, NONE, age, label_text, wide
 from sandbox.cluster.resources.resource import Column, Resource
@@ -62,5 +63,6 @@ SERVICES = Resource(
         wide("Selector"),
     ),
     cells=_cells,
+    name_faults=label_1035_faults,
     selectable_fields=("spec.clusterIP", "spec.type"),
 )
