@@ -49,7 +49,9 @@ class Netlink:
     def __enter__(self) -> Netlink:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -107,9 +109,7 @@ class Netlink:
     ) -> None:
         """A route by way of a link; one that exists is replaced."""
         scope = SCOPE_UNIVERSE if gateway else SCOPE_LINK
-        body = struct.pack(
-            "BBBBBBBBI", socket.AF_INET, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0
-        )
+        body = struct.pack("BBBBBBBBI", socket.AF_INET, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0)
         if prefix:
             body += _attribute(RTA_DST, socket.inet_aton(destination))
         if gateway:

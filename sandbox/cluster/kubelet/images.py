@@ -113,6 +113,14 @@ class ImageStore:
                 return self._stored(reference, entry.stored)
         raise ImageNotFound(not_found(reference))
 
+    def has(self, name: str) -> bool:
+        """Whether `find` would find it."""
+        try:
+            self.find(name)
+        except ImageNotFound:
+            return False
+        return True
+
     def _stored(self, reference: Reference, stored: Object) -> StoredImage:
         image = Image(
             name=str(reference),
@@ -132,7 +140,7 @@ class ImageStore:
 
 def _answers(entry: _Entry, reference: Reference) -> bool:
     if reference.digest:
-        return reference.digest == entry.stored["digest"]
+        return bool(reference.digest == entry.stored["digest"])
     return entry.tags.fullmatch(reference.tag) is not None
 
 

@@ -59,9 +59,7 @@ class PodNetwork:
                 netlink.add_address(LOOPBACK, address)
             # Without a route connect() to a Service fails before the address is translated.
             services = self._services
-            netlink.add_route(
-                str(services.network_address), services.prefixlen, index=LOOPBACK, source=self.gateway
-            )
+            netlink.add_route(str(services.network_address), services.prefixlen, index=LOOPBACK, source=self.gateway)
 
     def add_node_address(self, address: str) -> None:
         """Let the node answer at a further address (that of a second node, of a load balancer)."""

@@ -1,0 +1,282 @@
+"""Runs pods for real: crun, by way of the sandbox's starter, over overlays of the catalogue's images.
+
+Whatever a pod spec says, this file only passes on wishes: what a container may is decided in `sandbox/linux/oci.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from sandbox.cluster.kubelet import crun_root
+from sandbox.cluster.kubelet.crun_container import CrunContainer, Identity
+from sandbox.cluster.kubelet.crun_root import Roots
+from sandbox.cluster.kubelet.images import ImageStore
+from sandbox.cluster.kubelet.network import PodNetwork, etc_files
+from sandbox.cluster.kubelet.runtime import ContainerSpec, Image, PodSpec, StartError
+from sandbox.linux import oci
+from sandbox.linux.containers import ContainerError, Containers, NewContainer, Resources
+
+log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PROCESSES = 256
+"""How many processes one container may have when its pod does not say; the sandbox's own limit holds beside it."""
+
+
+class CrunRuntime:
+    """The pods of one cluster."""
+
+    name = "crun"
+
+    def __init__(
+        self,
+        containers: Containers,
+        *,
+        images: ImageStore,
+        network: PodNetwork,
+        roots: Roots,
+        pods: Path,
+        version: str = "1.8.1",
+    ) -> None:
+        """`pods` is a directory on the learner's tmpfs: what a pod writes lands at `<pods>/<uid>`."""
+        self.version = version
+        self.containers = containers
+        self.images = images
+        self.network = network
+        self.roots = roots
+        self.pods = pods
+        self._pulled: set[str] = set()
+        self._sandboxes: dict[str, CrunPod] = {}
+
+    async def pull(self, image: str) -> Image:
+        """Find the image in the catalogue: nothing is ever downloaded. Raises ImageNotFound."""
+        stored = self.images.find(image)
+        self._pulled.add(stored.image.id)
+        return stored.image
+
+    def cached(self, image: str) -> bool:
+        """Whether the image is in the catalogue, which is on every node from the start."""
+        return self.images.has(image)
+
+    async def run(self, pod: PodSpec) -> CrunPod:
+        """The pod's sandbox, made when it does not exist. Raises StartError."""
+        existing = self._sandboxes.get(pod.uid)
+        if existing is not None:
+            return existing
+        try:
+            sandbox = self._make(pod)
+        except OSError as error:
+            self.network.remove(pod.uid)
+            raise StartError(f"failed to setup network for sandbox: {error}") from error
+        self._sandboxes[pod.uid] = sandbox
+        return sandbox
+
+    def _make(self, pod: PodSpec) -> CrunPod:
+        directory = self.pods / pod.uid
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        address = "" if pod.host_network else self.network.add(pod.uid, pod.node)
+        sandbox = CrunPod(self, pod, address)
+        etc = directory / "etc"
+        etc.mkdir(exist_ok=True)
+        for name, text in etc_files(address or self.network.gateway, pod).items():
+            (etc / name).write_text(text)
+        (directory / "pod.json").write_text(json.dumps({"ip": address, "pod": asdict(pod)}))
+        return sandbox
+
+    async def adopt(self) -> Mapping[str, Mapping[str, CrunContainer]]:
+        """Find what still runs after this process was killed, and clear away what nobody can know any more."""
+        found: dict[str, dict[str, CrunContainer]] = {}
+        for known in await self.containers.list():
+            uid = known.labels.get("pod")
+            if uid is None:
+                continue
+            try:
+                sandbox = self._adopted(uid)
+                container = CrunContainer.adopted(self.containers, known, self.pods / uid, self._cleanup)
+            except (OSError, ValueError, KeyError) as error:
+                log.warning("container %s cannot be adopted: %s", known.id, error)
+                await self.containers.remove(known.id)
+                continue
+            sandbox.containers[container.key] = container
+            found.setdefault(uid, {})[container.key] = container
+        return found
+
+    def _adopted(self, uid: str) -> CrunPod:
+        if uid not in self._sandboxes:
+            stored = json.loads((self.pods / uid / "pod.json").read_text())
+            if stored["ip"]:
+                self.network.adopt(uid, stored["ip"])
+            self._sandboxes[uid] = CrunPod(self, PodSpec(**stored["pod"]), stored["ip"])
+        return self._sandboxes[uid]
+
+    async def start(self, pod: CrunPod, spec: ContainerSpec) -> CrunContainer:
+        """Create and start a container of the pod. Raises StartError."""
+        identifier = secrets.token_hex(32)
+        stored = self.images.find(spec.image.name)
+        directory = pod.directory / "containers" / f"{spec.name}-{spec.attempt}"
+        mounts = crun_root.Mounts(allowed=self.roots.sources(pod.directory))
+        try:
+            root = self.roots.mount(identifier, stored, directory)
+            identity = _identity(pod.pod, spec, crun_root.user_of(spec, stored))
+            config = _config(pod, spec, identity, root, mounts)
+            new = NewContainer(
+                id=identifier,
+                config=config,
+                resources=Resources(memory=spec.memory_limit, cpus=spec.cpu_limit, processes=PROCESSES),
+                log=str(pod.log_of(spec)),
+                stdin=spec.stdin,
+                labels={"pod": pod.uid, "key": f"{spec.name}/{spec.attempt}"},
+            )
+            identity.save(directory)
+            known = await self.containers.start(new)
+        except (ContainerError, OSError) as error:
+            await self._cleanup(identifier, directory)
+            raise StartError(start_message(error, spec.command)) from error
+        finally:
+            mounts.close()
+        return CrunContainer(self.containers, known, identity, directory, self._cleanup)
+
+    async def _cleanup(self, identifier: str, directory: Path) -> None:
+        """Free everything that an ended container held but its log."""
+        await self.containers.remove(identifier)
+        self.roots.unmount(identifier)
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    async def forget(self, pod: CrunPod) -> None:
+        """Free what the pod itself held."""
+        self._sandboxes.pop(pod.uid, None)
+        self.network.remove(pod.uid)
+        await asyncio.to_thread(shutil.rmtree, pod.directory, ignore_errors=True)
+
+
+class CrunPod:
+    """A pod's namespaces: its network; each container has its own of the other kinds."""
+
+    def __init__(self, runtime: CrunRuntime, pod: PodSpec, address: str) -> None:
+        self.runtime = runtime
+        self.pod = pod
+        self.uid = pod.uid
+        self.ip = address
+        self.directory = runtime.pods / pod.uid
+        self.containers: dict[str, CrunContainer] = {}
+
+    def log_of(self, spec: ContainerSpec) -> Path:
+        """Where the container's log goes; its directory exists."""
+        directory = self.directory / "logs" / spec.name
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"{spec.attempt}.log"
+
+    async def start(self, container: ContainerSpec) -> CrunContainer:
+        """Create and start a container. Raises StartError."""
+        started = await self.runtime.start(self, container)
+        self.containers[started.key] = started
+        return started
+
+    async def dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A TCP connection to a port of the pod, on its loopback. Raises OSError."""
+        if self.pod.host_network:
+            return await asyncio.open_connection("127.0.0.1", port)
+        connection = self.runtime.network.socket_in(self.uid)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        except OSError:
+            connection.close()
+            raise
+        return await asyncio.open_connection(sock=connection)
+
+    async def remove(self) -> None:
+        """Kill what still runs and free everything."""
+        await asyncio.gather(*(container.discard() for container in self.containers.values()))
+        self.containers.clear()
+        await self.runtime.forget(self)
+
+
+def _identity(pod: PodSpec, spec: ContainerSpec, user: crun_root.User) -> Identity:
+    environment = {"PATH": DEFAULT_PATH, "HOSTNAME": pod.hostname}
+    environment |= dict(entry.split("=", 1) for entry in spec.image.environment if "=" in entry)
+    if spec.tty:
+        environment.setdefault("TERM", "xterm")
+    environment |= spec.environment
+    environment.setdefault("HOME", user.home)
+    return Identity(
+        environment=environment,
+        cwd=spec.working_dir or spec.image.working_dir or "/",
+        uid=user.uid,
+        gid=user.gid,
+        groups=user.groups,
+        capabilities=_capabilities(spec.security.get("capabilities") or {}),
+        tty=spec.tty,
+    )
+
+
+def _capabilities(wishes: Object) -> tuple[str, ...]:
+    """Docker's set less `drop` plus `add`, as Docker reads them; `oci` leaves out what is beyond that set."""
+
+    def plain(names: Sequence[str]) -> list[str]:
+        return [name.upper().removeprefix("CAP_") for name in names]
+
+    add, drop = plain(wishes.get("add") or ()), plain(wishes.get("drop") or ())
+    kept = () if "ALL" in drop else tuple(name for name in oci.CAPABILITIES if name not in drop)
+    if "ALL" in add:
+        return tuple(name for name in oci.CAPABILITIES if name not in drop)
+    return (*kept, *(name for name in add if name not in kept))
+
+
+def _config(
+    pod: CrunPod, spec: ContainerSpec, identity: Identity, root: Path, mounts: crun_root.Mounts
+) -> oci.ContainerConfig:
+    bound = [oci.Mount(mounts.source(m.source), m.target, m.read_only) for m in spec.mounts]
+    taken = {mount.target for mount in bound}
+    for name in ("hosts", "hostname", "resolv.conf"):
+        if f"/etc/{name}" not in taken:
+            bound.append(oci.Mount(mounts.source(str(pod.directory / "etc" / name)), f"/etc/{name}"))
+    namespaces: dict[Any, str] = {}
+    if not pod.pod.host_network:
+        namespaces["network"] = str(pod.runtime.network.namespace(pod.uid))
+    return oci.ContainerConfig(
+        rootfs=str(root),
+        process=replace(identity.process(spec.command), tty=spec.tty),
+        hostname=pod.pod.hostname,
+        mounts=bound,
+        read_only_root=bool(spec.security.get("readOnlyRootFilesystem")),
+        namespaces=namespaces,
+    )
+
+
+_NOT_FOUND = re.compile(
+    r"executable file [`'\"]?(?P<name>[^`'\"]*)[`'\"]? not found|(?P<gone>No such file or directory)"
+)
+
+
+def start_message(error: Exception, command: Sequence[str]) -> str:
+    """What Kubernetes says of a container that cannot start, from what crun says."""
+    text = str(error)
+    name = json.dumps(command[0] if command else "")
+    prefix = (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+        "runc create failed: unable to start container process: "
+    )
+    return prefix + why_not(text, name)
+
+
+def why_not(text: str, name: str) -> str:
+    """The last part of such a message: why the program `name` (in quotes) does not run."""
+    if _NOT_FOUND.search(text):
+        reason = "no such file or directory" if "/" in name else "executable file not found in $PATH"
+        verb = "stat" if "/" in name else "exec"
+        inner = f"{verb} {name.strip(chr(34))}: {reason}" if "/" in name else reason
+        return f"error during container init: exec: {name}: {inner}: unknown"
+    if "Permission denied" in text:
+        return f"error during container init: exec: {name}: permission denied: unknown"
+    return f"{text}: unknown"

@@ -1,0 +1,135 @@
+"""What a container finds on its disk: its root, the sources of its mounts, and who its user is in /etc/passwd."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.cluster.kubelet.images import StoredImage
+from sandbox.cluster.kubelet.runtime import ContainerSpec, StartError
+from sandbox.linux import layout, rootfs, syscalls
+from sandbox.linux.beneath import open_beneath
+
+
+class Roots:
+    """Mounts the roots of containers at a place of our own; what is written lands on the learner's tmpfs."""
+
+    def __init__(self, directory: Path, *, sources: Sequence[Path] = ()) -> None:
+        """`directory` holds the mount points; `sources` are trees that mounts may come from, beside the pod's own."""
+        self._directory = directory
+        self._sources = tuple(sources)
+
+    def sources(self, pod: Path) -> Sequence[Path]:
+        """The trees that a pod's mounts may come from."""
+        return (pod, *self._sources)
+
+    def mount(self, identifier: str, stored: StoredImage, directory: Path) -> Path:
+        """Mount a fresh root for the container whose files live in `directory`. Raises OSError."""
+        target = self._directory / identifier
+        upper = directory / "upper"
+        if stored.on_system:
+            rootfs.mount_root(target, upper=upper, layers=stored.layers)
+            return target
+        work = directory / "work"
+        for path in (target, upper, work):
+            path.mkdir(parents=True, exist_ok=True)
+        lower = ":".join(str(layer) for layer in stored.layers)
+        options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr"
+        syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV | syscalls.MS_NOSUID, options)
+        return target
+
+    def unmount(self, identifier: str) -> None:
+        """Take the root away; one that is gone is no error."""
+        target = self._directory / identifier
+        rootfs.unmount_root(target)
+        if target.exists():
+            target.rmdir()
+
+
+class Mounts:
+    """Turns the sources of mounts into descriptors, so that nobody can swap a path for a link before crun looks."""
+
+    def __init__(self, *, allowed: Sequence[Path]) -> None:
+        self._allowed = allowed
+        self._fds: list[int] = []
+
+    def source(self, path: str) -> str:
+        """A path to the very file or directory that `path` is now. Raises StartError when it is out of bounds."""
+        wanted = Path(os.path.normpath(path))
+        for tree in self._allowed:
+            if wanted.is_relative_to(tree):
+                try:
+                    fd = open_beneath(tree, wanted)
+                except OSError as error:
+                    raise StartError(f"failed to prepare mount of {path}: {os.strerror(error.errno or 0)}") from error
+                self._fds.append(fd)
+                return f"/proc/{os.getpid()}/fd/{fd}"
+        raise StartError(f"failed to prepare mount of {path}: it lies outside of what pods may see")
+
+    def close(self) -> None:
+        """Let the descriptors go."""
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+
+
+@dataclass(frozen=True)
+class User:
+    """Whom a container runs as."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+def user_of(spec: ContainerSpec, stored: StoredImage) -> User:
+    """The user that securityContext or else the image names. Raises StartError for a name that does not exist."""
+    security = spec.security
+    name, _, group = spec.image.user.partition(":")
+    if security.get("runAsUser") is not None:
+        name, group = str(security["runAsUser"]), ""
+    accounts = _accounts(stored)
+    entry = _account(accounts, name or "0")
+    if entry is None and not name.isdigit():
+        raise StartError(f"unable to find user {name}: no matching entries in passwd file")
+    uid, gid, home = entry or (int(name), 0, "/")
+    if group:
+        gid = _group(stored, group)
+    if security.get("runAsGroup") is not None:
+        gid = int(security["runAsGroup"])
+    groups = {int(number) for number in security.get("supplementalGroups") or ()}
+    if security.get("fsGroup") is not None:
+        groups.add(int(security["fsGroup"]))
+    return User(uid, gid, tuple(sorted(groups)), home)
+
+
+def _lines(stored: StoredImage, name: str) -> Sequence[list[str]]:
+    trees = (*stored.layers, layout.SYSTEM_SKELETON) if stored.on_system else stored.layers
+    for tree in trees:
+        path = tree / "etc" / name
+        if path.is_file():
+            return [line.split(":") for line in path.read_text(errors="replace").splitlines()]
+    return [["root", "x", "0", "0", "root", "/root", "/bin/sh"]] if name == "passwd" else [["root", "x", "0", ""]]
+
+
+def _accounts(stored: StoredImage) -> Sequence[list[str]]:
+    return [fields for fields in _lines(stored, "passwd") if len(fields) >= 6 and fields[2].isdigit()]
+
+
+def _account(accounts: Sequence[list[str]], name: str) -> tuple[int, int, str] | None:
+    for fields in accounts:
+        if name in (fields[0], fields[2]):
+            return int(fields[2]), int(fields[3]), fields[5]
+    return None
+
+
+def _group(stored: StoredImage, name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    for fields in _lines(stored, "group"):
+        if fields[0] == name and len(fields) >= 3:
+            return int(fields[2])
+    raise StartError(f"unable to find group {name}: no matching entries in group file")
