@@ -57,8 +57,9 @@ class Bridge:
         self._room = asyncio.Event()
         self._room.set()
 
-    async def pump(self) -> None:
-        """Carry what the terminal prints to the browser, in order, until the terminal ends."""
+    async def pump(self) -> Object:
+        """Carry what the terminal prints to the browser, in order, until the end; the last control message."""
+        last: Object = {}
         async for frame in self._stream.frames():
             if isinstance(frame, bytes):
                 await self._socket.send_bytes(frame)
@@ -71,6 +72,8 @@ class Bridge:
                 if frame.get("type") == "reset":
                     self._start_over(frame)
                 await self._socket.send_object(frame)
+                last = frame
+        return last
 
     def _start_over(self, frame: Object) -> None:
         """The viewer fell too far behind: counting goes on at the offset that the agent names."""

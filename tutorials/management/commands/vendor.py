@@ -1,4 +1,4 @@
-"""Copies the front-end libraries that npm installed into static/vendor: no bundler, and nothing third-party committed."""
+"""Copies the front-end libraries that npm installed into static/vendor: no bundler, nothing third-party committed."""
 
 from __future__ import annotations
 
