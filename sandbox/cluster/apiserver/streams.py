@@ -31,7 +31,7 @@ async def serve_process(upgrade: Upgrade, start: Callable[[], Awaitable[Process]
     """Answer exec or attach until the process ends or the client leaves.
 
     `start` runs the command (`container.exec(…)` or `container.attach(…)`); which streams it has is the query's
-    (`stdin`, `stdout`, `stderr`, `tty`). Raises ApiError before anything was written when the request cannot be upgraded;
+    (`stdin`, `stdout`, `stderr`, `tty`). Raises ApiError before anything was written when it is no upgrade;
     StartError from `start` reaches the client on the error stream. Closes the writer.
     """
     raise NotImplementedError

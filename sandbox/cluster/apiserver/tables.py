@@ -56,7 +56,7 @@ def table(
     version: str = "v1",
     columns: bool = True,
 ) -> Object:
-    """A table of objects. `metadata` is the list's (resourceVersion, continue, …) or, for one object, its resourceVersion.
+    """A table of objects. `metadata` is the list's (resourceVersion, continue, …) or one object's resourceVersion.
 
     `include` is the request's `includeObject`, `version` the Table's (v1 or v1beta1). Of a watch's events, each
     a table of one row, only the first has `columns`.
