@@ -106,7 +106,7 @@ class Session:
 
     The descriptors are non-blocking and belong to whoever takes them; `close` closes those that are left.
     With a tty only `console` is set, otherwise `stdin`, `stdout` and `stderr` as far as they were asked for.
-    `streams.reader(fd)` and `streams.writer(fd)` turn them into asyncio streams.
+    `streams.open_reader(fd)` and `streams.open_writer(fd)` turn them into asyncio streams.
     """
 
     def __init__(self, containers: Containers, name: str, *, pid: int, fds: Mapping[str, int]) -> None:
@@ -148,7 +148,7 @@ class Containers:
     """One connection to the starter; make it with `Containers.connect(path)`, end it with `close`."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
+        connection.settimeout(0)
         self._link = starter_wire.Link(connection)
 
     @classmethod
@@ -202,20 +202,22 @@ class Containers:
 
     async def list(self) -> Sequence[Known]:
         """Every container that has not been removed."""
-        answer, _ = await self._call("list", {})
-        return [_known(entry) for entry in answer["containers"]]
+        known: tuple[Known, ...] = ()
+        while True:
+            answer, _ = await self._call("list", {"after": known[-1].id if known else ""})
+            known += tuple(_known(entry) for entry in answer["containers"])
+            if not answer["more"]:
+                return known
 
-    async def exec(
-        self, container: str, process: oci.Process, *, stdin: bool = True, size: tuple[int, int] = (80, 24)
-    ) -> Session:
+    async def exec(self, container: str, process: oci.Process, *, stdin: bool = True) -> Session:
         """Run a further process inside a running container. Raises CannotStart or NoSuchContainer.
 
-        With `process.tty` the session has a console of `size` (columns, rows), otherwise three pipes (two without
+        With `process.tty` the session has a console, otherwise three pipes (two without
         `stdin`). It is killed when this connection closes.
         """
         specification = oci.write_process(container, process)
         ours, theirs = ({}, []) if process.tty else _pipes(stdin=stdin)
-        request = {"id": container, "process": str(specification), "tty": process.tty, "size": list(size), "stdin": stdin}
+        request = {"id": container, "process": str(specification), "tty": process.tty, "stdin": stdin}
         try:
             answer, fds = await self._call("exec", request, theirs)
         except BaseException:
@@ -259,7 +261,7 @@ class Containers:
         answer, _ = await self._call("fork", {"entry": entry, "config": config, "log": log})
         return int(answer["pid"])
 
-    async def _call(self, verb: str, request: Object, fds: Sequence[int] = ()) -> tuple[Object, list[int]]:
+    async def _call(self, verb: str, request: Object, fds: Sequence[int] = ()) -> tuple[Object, Sequence[int]]:
         try:
             answer, received = await self._link.call({"verb": verb, **request}, fds)
         except ConnectionError as error:

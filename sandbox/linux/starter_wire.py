@@ -30,8 +30,8 @@ def send(connection: socket.socket, message: Object, fds: Sequence[int] = ()) ->
 
 
 def receive(connection: socket.socket) -> tuple[Object, list[int]] | None:
-    """The next packet, or None at the end. Raises BlockingIOError when there is none, ValueError when it is no packet."""
-    packet, fds, flags, _ = socket.recv_fds(connection, PACKET_BYTES + 1, PACKET_FDS)
+    """The next packet, or None at the end. Raises BlockingIOError when there is none, ValueError for a bad one."""
+    packet, fds, flags, _ = socket.recv_fds(connection, PACKET_BYTES + 1, PACKET_FDS, socket.MSG_CMSG_CLOEXEC)
     if not packet:
         return None
     try:
@@ -44,8 +44,6 @@ def receive(connection: socket.socket) -> tuple[Object, list[int]] | None:
         for fd in fds:
             os.close(fd)
         raise
-    for fd in fds:
-        os.set_inheritable(fd, False)
     return message, fds
 
 
