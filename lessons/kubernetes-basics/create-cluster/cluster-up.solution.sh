@@ -1,0 +1,2 @@
+minikube version
+minikube start
