@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from sandbox.linux.layout import Controller, SandboxFacts
 
 CONTROLLERS: tuple[Controller, ...] = ("memory", "pids", "cpu")
+Version = Literal[0, 1, 2]
 _PERIOD = 100_000
 """Microseconds over which a share of the processor is granted: the kernel's default."""
 
@@ -20,7 +22,7 @@ class Group:
     """One control group: a directory a controller (with v2 the same one). Without any, every method does nothing."""
 
     directories: Mapping[Controller, Path] = field(default_factory=dict)
-    version: int = 0
+    version: Version = 0
 
     def child(
         self, name: str, *, memory: int | None = None, cpus: float | None = None, processes: int | None = None
@@ -28,11 +30,15 @@ class Group:
         """Make a group inside this one, with limits of its own; making it twice only sets the limits again."""
         if self.version == 2 and self.directories:
             self._hand_down_controllers()
-        group = Group({controller: path / name for controller, path in self.directories.items()}, self.version)
+        group = self.below(name)
         for path in set(group.directories.values()):
             path.mkdir(exist_ok=True)
         group.limit(memory=memory, cpus=cpus, processes=processes)
         return group
+
+    def below(self, name: str) -> Group:
+        """The group of that name inside this one, whether it exists or not."""
+        return Group({controller: path / name for controller, path in self.directories.items()}, self.version)
 
     def limit(self, *, memory: int | None = None, cpus: float | None = None, processes: int | None = None) -> None:
         """Set the limits that are given."""
@@ -125,24 +131,27 @@ def of_sandbox(facts: SandboxFacts) -> Group:
     return Group({controller: Path(path) for controller, path in facts.cgroups.items()}, facts.cgroup_version)
 
 
-def find_own(*, mounts: str, membership: str) -> Group:
-    """The group this process is in, from /proc/self/mountinfo and /proc/self/cgroup, as far as it can be divided.
+def candidates(*, mounts: str, membership: str) -> Sequence[Group]:
+    """Groups of this process that may be divided, best first, from /proc/self/mountinfo and /proc/self/cgroup.
 
-    v1 controllers win over v2 where both are mounted (hybrid): then v2 has no controllers to give.
+    v1 controllers win over v2 where both are mounted (hybrid): then v2 has no controllers to give. With v2 the whole
+    hierarchy is the second choice: our own group cannot be divided while others' processes are in it.
     """
     v1 = _find_v1(mounts, membership)
     if v1:
-        return Group(v1, 1)
+        return [Group(v1, 1)]
+    found = []
     for line in mounts.splitlines():
         fields, _, kind = line.partition(" - ")
         if kind.split()[0] != "cgroup2":
             continue
         root, point = fields.split()[3:5]
-        path = _inside(Path(point), root, _path_of(membership, "0::"))
-        available = _words(path / "cgroup.controllers")
-        found = {controller: path for controller in CONTROLLERS if controller in available}
-        return Group(found, 2 if found else 0)
-    return Group()
+        for path in dict.fromkeys([_inside(Path(point), root, _path_of(membership, "0::")), Path(point)]):
+            available = _words(path / "cgroup.controllers")
+            directories = {controller: path for controller in CONTROLLERS if controller in available}
+            if directories:
+                found.append(Group(directories, 2))
+    return found
 
 
 def _find_v1(mounts: str, membership: str) -> dict[Controller, Path]:

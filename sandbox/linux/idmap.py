@@ -32,7 +32,9 @@ class NoIds(OSError):
 class IdMapping(Protocol):
     """One way to give a sandbox its user ids."""
 
-    mode: IdMode
+    @property
+    def mode(self) -> IdMode:
+        """Whether all ids of a small system exist inside, or one."""
 
     def owner(self, slot: int) -> int:
         """The host's user id that root is in the sandbox of this slot."""
