@@ -83,7 +83,7 @@ def _fork(
         os.close(process)
         raise
     parent_end.settimeout(0)
-    os.set_blocking(log_read, False)  # noqa: FBT003 - the function takes nothing else
+    os.set_blocking(log_read, False)
     return Newborn(pid, process, parent_end, log_read, whole)
 
 

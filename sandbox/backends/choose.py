@@ -1,0 +1,27 @@
+"""The one list of backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sandbox.backend import Backend, SandboxError
+from sandbox.backends.local import LocalBackend
+
+BACKENDS: Mapping[str, Callable[[Path], Backend]] = {
+    "local": lambda data: LocalBackend(data / "run/launch.sock"),
+}
+"""Name → how to make it, from the platform's data directory."""
+
+
+class NoSuchBackend(SandboxError):
+    """There is no backend of that name."""
+
+
+def choose(name: str, *, data: Path) -> Backend:
+    """The backend of that name; `auto` is the first that can work here."""
+    if name == "auto":
+        name = next(iter(BACKENDS))
+    if name not in BACKENDS:
+        raise NoSuchBackend(f"There is no backend {name!r}: choose {', '.join(BACKENDS)} or auto.")
+    return BACKENDS[name](data)
