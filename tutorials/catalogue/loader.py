@@ -84,7 +84,7 @@ class Catalogue:
         described: Object = {}
         if (folder / "structure.json").is_file():
             try:
-                described = source.object("structure.json")
+                described = source.read_object("structure.json")
             except LessonError as error:
                 problems.append(error.problem)
         lessons = [

@@ -40,7 +40,7 @@ class Source:
         """The lesson's index file as an object. Raises LessonError."""
         return self._object(self.index_path)
 
-    def object(self, name: str) -> Object:
+    def read_object(self, name: str) -> Object:
         """Another JSON or YAML file as an object. Raises LessonError."""
         return self._object(self.path(name))
 
