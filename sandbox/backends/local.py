@@ -29,7 +29,7 @@ class LauncherGone(SandboxError):
 
 
 class LocalBackend:
-    """Asks the daemon at `socket` for everything but the way to an agent, which is a socket in the daemon's directory."""
+    """Asks the daemon at `socket` for everything but the way to an agent: a socket in the daemon's directory."""
 
     name = "local"
 

@@ -1,8 +1,8 @@
 """How the daemon and its clients speak: one JSON object a frame, four bytes of length before it, on a unix socket.
 
-Requests have a `verb` (start, stop, list, about), an `id` of the client's choice and what the verb wants: `name`, `spec`.
-Answers come in the order in which they are ready, with the request's `id`; `error` names an exception of
-sandbox/backend.py.
+Requests have a `verb` (start, stop, list, about), an `id` of the client's choice and what the verb wants: `name` and
+`spec`. Answers come in the order in which they are ready, with the request's `id`; `error` names an exception
+of sandbox/backend.py.
 """
 
 from __future__ import annotations
