@@ -34,6 +34,8 @@ class ContainerLog:
 
     def write(self, entries: bytes) -> None:
         """Append whole entries; the file moves to `<path>.1` when it has become too big."""
+        if not entries:
+            return
         if self._size + len(entries) > self._limit and self._size:
             self._rotate()
         if self._fd < 0:

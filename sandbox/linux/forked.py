@@ -91,3 +91,5 @@ def _leave_descriptors(log: Path) -> None:
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    sys.stdout = os.fdopen(1, "w", buffering=1)  # whatever they were: they may have been closed just now
+    sys.stderr = os.fdopen(2, "w", buffering=1)

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ class Connection:
             answer, given = {"error": str(error), "kind": "gone"}, []
         except (Refused, CrunError) as error:
             answer, given = {"error": str(error), "kind": "start"}, []
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the top of a request: the starter must go on
+            traceback.print_exc()
             answer, given = {"error": f"{type(error).__name__}: {error}", "kind": "request"}, []
         finally:
             _close_all(fds)
