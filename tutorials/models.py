@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -15,7 +16,7 @@ class Guest(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="guest")
     salt = models.CharField(max_length=32)
     digest = models.CharField(max_length=64, unique=True)
-    """SHA-256 of the code. The code itself is derived from the site's secret and `salt`, so a copied database opens nothing."""
+    """SHA-256 of the code, which is derived from the site's secret and `salt`: a copied database opens nothing."""
     created = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -37,12 +38,12 @@ class Attempt(models.Model):
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [
+        constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["user", "course", "lesson"], condition=Q(finished=None), name="one_unfinished_attempt_a_lesson"
             )
         ]
-        indexes = [models.Index(fields=["user", "course", "lesson"], name="attempt_of_learner")]
+        indexes: ClassVar = [models.Index(fields=["user", "course", "lesson"], name="attempt_of_learner")]
 
     def __str__(self) -> str:
         return f"{self.course}/{self.lesson} of {self.user_id}"
@@ -56,7 +57,7 @@ class PassedStep(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["attempt", "step"], name="a_step_is_passed_once")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["attempt", "step"], name="a_step_is_passed_once")]
 
     def __str__(self) -> str:
         return self.step
@@ -93,6 +94,8 @@ class Sandbox(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="sandboxes")
     """The attempt's learner, repeated here so that the database itself allows each only one."""
     backend = models.CharField(max_length=20)
+    language = models.CharField(max_length=10, default="en")
+    """In which the learner is told how it goes while no request of theirs is at hand."""
     generation = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State.choices, default=State.REQUESTED)
     stage = models.CharField(max_length=120, blank=True)
@@ -104,6 +107,8 @@ class Sandbox(models.Model):
     """A sentence for the learner when the state is failed."""
     tries = models.PositiveIntegerField(default=0)
     """Counts the workers that took the set-up on; only the last may write."""
+    crashes = models.PositiveIntegerField(default=0)
+    """Counts the workers that fell silent during the set-up."""
     touched = models.DateTimeField()
     """When a worker last reported on the set-up."""
     created = models.DateTimeField()
@@ -118,7 +123,7 @@ class Sandbox(models.Model):
 
     class Meta:
         verbose_name_plural = "sandboxes"
-        constraints = [
+        constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["user"],
                 condition=Q(state__in=("requested", "starting", "ready")),
@@ -126,7 +131,7 @@ class Sandbox(models.Model):
             ),
             models.UniqueConstraint(fields=["attempt", "generation"], name="a_generation_is_one_sandbox"),
         ]
-        indexes = [models.Index(fields=["state"], name="sandbox_state")]
+        indexes: ClassVar = [models.Index(fields=["state"], name="sandbox_state")]
 
     def __str__(self) -> str:
         return self.name
@@ -157,7 +162,7 @@ class StartedScript(models.Model):
     step = models.CharField(max_length=100)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["sandbox", "step"], name="a_script_starts_once")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["sandbox", "step"], name="a_script_starts_once")]
 
     def __str__(self) -> str:
         return self.step

@@ -1,4 +1,4 @@
-"""Every setting of the site. The environment (QUAYSIDE_…) is read here, once, and nowhere else; bad values fail here."""
+"""Every setting of the site. The environment (QUAYSIDE_…) is read here, once, and nowhere else, and checked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ def _origin(value: str) -> str:
     """`value` as a browser would write it in an Origin header: scheme, host and port, nothing else."""
     parts = urlsplit(value)
     bare = parts._replace(path="" if parts.path == "/" else parts.path)
-    if parts.scheme not in ("http", "https") or not parts.hostname or bare.geturl() != f"{parts.scheme}://{parts.netloc}":
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or bare.geturl() != f"{parts.scheme}://{parts.netloc}"
+    ):
         raise ImproperlyConfigured(f"QUAYSIDE_ORIGINS: {value!r} is no origin like https://class.example.org:8000.")
     if "*" in parts.netloc or "@" in parts.netloc:
         raise ImproperlyConfigured(f"QUAYSIDE_ORIGINS: {value!r}: wildcards and user names are refused.")
@@ -83,7 +87,9 @@ def _database(url: str) -> dict[str, object]:
 DATA_DIR = Path(_text("DATA", str(BASE_DIR / "var"))).absolute()
 MODE = _choice("MODE", "embedded", among=("embedded", "compose"))
 DEBUG = _flag("DEBUG")
-ORIGINS = [_origin(value) for value in _text("ORIGINS", "http://localhost:8000,http://127.0.0.1:8000").split(",") if value]
+ORIGINS = [
+    _origin(value) for value in _text("ORIGINS", "http://localhost:8000,http://127.0.0.1:8000").split(",") if value
+]
 SECRET_KEY = _text("SECRET", "") or secret_from(DATA_DIR / "secret")
 BACKEND = _choice("BACKEND", "local", among=("local",))
 BACKEND_SOCKET = Path(_text("BACKEND_SOCKET", str(DATA_DIR / "run" / "backend.sock"))).absolute()
@@ -202,7 +208,7 @@ STORAGES = {
 
 # Security -------------------------------------------------------------------------------------------------------------
 
-ALLOWED_HOSTS = sorted(_HOSTS)
+ALLOWED_HOSTS = sorted(f"[{host}]" if ":" in host else host for host in _HOSTS)
 CSRF_TRUSTED_ORIGINS = ORIGINS
 SESSION_COOKIE_NAME = "quayside_session"
 SESSION_COOKIE_AGE = 90 * 24 * 3600
@@ -225,7 +231,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for sub-domains: they may be somebody else's
     "security.W021",  # HSTS preload: the host's own decision
-    *([] if _HTTPS_ONLY else ["security.W004", "security.W008", "security.W012", "security.W016"]),  # plain HTTP by choice
+    *(
+        [] if _HTTPS_ONLY else ["security.W004", "security.W008", "security.W012", "security.W016"]
+    ),  # plain HTTP by choice
     "security.W008",  # the redirect to https belongs to whatever ends TLS
 ]
 
@@ -257,7 +265,9 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "tutorials.log.OneLine", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "tutorials.log.OneLine", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO" if DEBUG else "WARNING"},
     "loggers": {"tutorials": {"level": "DEBUG" if DEBUG else "INFO"}},
