@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-
-SWITCH_INTERVAL = 0.001
-"""Seconds. A task that computes in a thread must not hold up keystrokes: measured p50 24 ms by default, 3.5 ms so."""
 
 
 class Command(BaseCommand):
@@ -35,7 +31,6 @@ class Command(BaseCommand):
         from tutorials.asgi import application  # noqa: PLC0415
 
         threading.Thread(target=_end_with_starter, args=(options["life_fd"],), daemon=True).start()
-        sys.setswitchinterval(SWITCH_INTERVAL)
         call_command("migrate", interactive=False, verbosity=0)
         server = Server(
             application,
@@ -49,8 +44,9 @@ class Command(BaseCommand):
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stop)
-        embedded.start_workers()
+        workers = embedded.start_workers()
         server.run()
+        workers.stop()
 
     def _ready(self, url: str) -> None:
         self.stdout.write(f"  open       {url}")
