@@ -18,7 +18,6 @@ from typing import Any
 
 from sandbox.cluster.kubelet import crun_root
 from sandbox.cluster.kubelet.crun_container import CrunContainer, Identity
-from sandbox.cluster.kubelet.crun_root import Roots
 from sandbox.cluster.kubelet.images import ImageStore
 from sandbox.cluster.kubelet.network import PodNetwork, etc_files
 from sandbox.cluster.kubelet.runtime import ContainerSpec, Image, PodSpec, StartError
@@ -45,17 +44,20 @@ class CrunRuntime:
         *,
         images: ImageStore,
         network: PodNetwork,
-        roots: Roots,
         pods: Path,
+        sources: Sequence[Path] = (),
         version: str = "1.8.1",
     ) -> None:
-        """`pods` is a directory on the learner's tmpfs: what a pod writes lands at `<pods>/<uid>`."""
+        """`pods` is a directory on the learner's tmpfs: what a pod writes lands at `<pods>/<uid>`.
+
+        `sources` are trees that a pod's mounts may come from, beside its own directory.
+        """
         self.version = version
         self.containers = containers
         self.images = images
         self.network = network
-        self.roots = roots
         self.pods = pods
+        self._sources = tuple(sources)
         self._pulled: set[str] = set()
         self._sandboxes: dict[str, CrunPod] = {}
 
@@ -125,9 +127,9 @@ class CrunRuntime:
         identifier = secrets.token_hex(32)
         stored = self.images.find(spec.image.name)
         directory = pod.directory / "containers" / f"{spec.name}-{spec.attempt}"
-        mounts = crun_root.Mounts(allowed=self.roots.sources(pod.directory))
+        mounts = crun_root.Mounts(allowed=(pod.directory, *self._sources))
         try:
-            root = self.roots.mount(identifier, stored, directory)
+            root = crun_root.mount_root(stored, directory)
             identity = _identity(pod.pod, spec, crun_root.user_of(spec, stored))
             config = _config(pod, spec, identity, root, mounts)
             new = NewContainer(
@@ -150,7 +152,7 @@ class CrunRuntime:
     async def _cleanup(self, identifier: str, directory: Path) -> None:
         """Free everything that an ended container held but its log."""
         await self.containers.remove(identifier)
-        self.roots.unmount(identifier)
+        crun_root.unmount_root(directory)
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def forget(self, pod: CrunPod) -> None:

@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import os
 import struct
 import termios
 from collections.abc import Callable
 
+from sandbox.linux import streams
 from sandbox.linux.containers import ContainerError, Session
 
-_LIMIT = 64 * 1024
-"""Bytes that a stream buffers before its sender has to wait."""
-
 Resize = Callable[[int, int], None]
-
-
-class _ConsoleProtocol(asyncio.StreamReaderProtocol):
-    """Takes the error that a console gives once its other side is closed for what it is: the end."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        ended = isinstance(exc, OSError) and exc.errno == errno.EIO
-        super().connection_lost(None if ended else exc)
-
-
-async def _reader(fd: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
-    reader = asyncio.StreamReader(limit=_LIMIT)
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(lambda: _ConsoleProtocol(reader), os.fdopen(fd, "rb", buffering=0))
-    return reader, transport
-
-
-async def _writer(fd: int) -> asyncio.StreamWriter:
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_write_pipe(
-        asyncio.streams.FlowControlMixin, os.fdopen(fd, "wb", buffering=0)
-    )
-    return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
 class CrunProcess:
@@ -52,7 +26,7 @@ class CrunProcess:
         self._session = session
         self._resize = resize
         self._owned = owned
-        self._transports: list[asyncio.ReadTransport] = []
+        self._readers: list[streams.Reader] = []
 
     @classmethod
     async def of_exec(cls, session: Session, *, stdin: bool) -> CrunProcess:
@@ -65,7 +39,7 @@ class CrunProcess:
         process = cls(session, resize=lambda columns, rows: _set_size(console, columns, rows), owned=True)
         process.stdout = await process._read(os.dup(console))
         if stdin:
-            process.stdin = await _writer(os.dup(console))
+            process.stdin = await streams.open_writer(os.dup(console))
         return process
 
     @classmethod
@@ -77,15 +51,15 @@ class CrunProcess:
 
     async def _open_pipes(self) -> None:
         if self._session.stdin is not None:
-            self.stdin = await _writer(self._session.take("stdin"))
+            self.stdin = await streams.open_writer(self._session.take("stdin"))
         if self._session.stdout is not None:
             self.stdout = await self._read(self._session.take("stdout"))
         if self._session.stderr is not None:
             self.stderr = await self._read(self._session.take("stderr"))
 
     async def _read(self, fd: int) -> asyncio.StreamReader:
-        reader, transport = await _reader(fd)
-        self._transports.append(transport)
+        reader = await streams.open_reader(fd)
+        self._readers.append(reader)
         return reader
 
     async def wait(self) -> int:
@@ -103,8 +77,8 @@ class CrunProcess:
                 await self._session.kill()
         if self.stdin is not None:
             self.stdin.close()
-        for transport in self._transports:
-            transport.close()
+        for reader in self._readers:
+            reader.close()
         self._session.close()
 
 

@@ -9,43 +9,23 @@ from pathlib import Path
 
 from sandbox.cluster.kubelet.images import StoredImage
 from sandbox.cluster.kubelet.runtime import ContainerSpec, StartError
-from sandbox.linux import layout, rootfs, syscalls
+from sandbox.linux import layout, mount, rootfs
 from sandbox.linux.beneath import open_beneath
 
 
-class Roots:
-    """Mounts the roots of containers at a place of our own; what is written lands on the learner's tmpfs."""
+def mount_root(stored: StoredImage, directory: Path) -> Path:
+    """Mount a fresh root for the container whose files live in `directory`. Raises OSError."""
+    target, upper = directory / "rootfs", directory / "upper"
+    if stored.on_system:
+        rootfs.mount_root(target, upper=upper, layers=stored.layers)
+    else:
+        mount.overlay(target, lower=stored.layers, upper=upper, work=directory / "work")
+    return target
 
-    def __init__(self, directory: Path, *, sources: Sequence[Path] = ()) -> None:
-        """`directory` holds the mount points; `sources` are trees that mounts may come from, beside the pod's own."""
-        self._directory = directory
-        self._sources = tuple(sources)
 
-    def sources(self, pod: Path) -> Sequence[Path]:
-        """The trees that a pod's mounts may come from."""
-        return (pod, *self._sources)
-
-    def mount(self, identifier: str, stored: StoredImage, directory: Path) -> Path:
-        """Mount a fresh root for the container whose files live in `directory`. Raises OSError."""
-        target = self._directory / identifier
-        upper = directory / "upper"
-        if stored.on_system:
-            rootfs.mount_root(target, upper=upper, layers=stored.layers)
-            return target
-        work = directory / "work"
-        for path in (target, upper, work):
-            path.mkdir(parents=True, exist_ok=True)
-        lower = ":".join(str(layer) for layer in stored.layers)
-        options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr"
-        syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV | syscalls.MS_NOSUID, options)
-        return target
-
-    def unmount(self, identifier: str) -> None:
-        """Take the root away; one that is gone is no error."""
-        target = self._directory / identifier
-        rootfs.unmount_root(target)
-        if target.exists():
-            target.rmdir()
+def unmount_root(directory: Path) -> None:
+    """Take the root away again; one that is gone is no error."""
+    rootfs.unmount_root(directory / "rootfs")
 
 
 class Mounts:
@@ -103,7 +83,15 @@ def user_of(spec: ContainerSpec, stored: StoredImage) -> User:
     groups = {int(number) for number in security.get("supplementalGroups") or ()}
     if security.get("fsGroup") is not None:
         groups.add(int(security["fsGroup"]))
+    if not _many_ids():
+        return User(0, 0, (), home)
     return User(uid, gid, tuple(sorted(groups)), home)
+
+
+def _many_ids() -> bool:
+    """Whether this sandbox has more users than its root; where it has not, everybody is root."""
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    return sum(int(line.split()[2]) for line in lines) > 1
 
 
 def _lines(stored: StoredImage, name: str) -> Sequence[list[str]]:
