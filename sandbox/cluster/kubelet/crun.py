@@ -22,7 +22,7 @@ from sandbox.cluster.kubelet.images import ImageStore
 from sandbox.cluster.kubelet.network import PodNetwork, etc_files
 from sandbox.cluster.kubelet.runtime import ContainerSpec, Image, PodSpec, StartError
 from sandbox.linux import oci
-from sandbox.linux.containers import ContainerError, Containers, NewContainer, Resources
+from sandbox.linux.containers import ContainerError, Containers, Known, NewContainer, Resources
 
 log = logging.getLogger(__name__)
 
@@ -125,29 +125,44 @@ class CrunRuntime:
     async def start(self, pod: CrunPod, spec: ContainerSpec) -> CrunContainer:
         """Create and start a container of the pod. Raises StartError."""
         identifier = secrets.token_hex(32)
-        stored = self.images.find(spec.image.name)
         directory = pod.directory / "containers" / f"{spec.name}-{spec.attempt}"
-        mounts = crun_root.Mounts(allowed=(pod.directory, *self._sources))
         try:
-            root = crun_root.mount_root(stored, directory)
-            identity = _identity(pod.pod, spec, crun_root.user_of(spec, stored))
-            config = _config(pod, spec, identity, root, mounts)
+            identity = self._prepare(spec, pod, directory)
+            known = await self._start(identifier, pod, spec, identity, directory)
+        except ContainerError as error:
+            await self._cleanup(identifier, directory)
+            raise StartError(start_message(error, spec.command)) from error
+        except (OSError, ValueError) as error:
+            await self._cleanup(identifier, directory)
+            raise StartError(f"failed to create containerd container: {error}") from error
+        except StartError:
+            await self._cleanup(identifier, directory)
+            raise
+        return CrunContainer(self.containers, known, identity, directory, self._cleanup)
+
+    def _prepare(self, spec: ContainerSpec, pod: CrunPod, directory: Path) -> Identity:
+        stored = self.images.find(spec.image.name)
+        crun_root.mount_root(stored, directory)
+        identity = _identity(pod.pod, spec, crun_root.user_of(spec, stored))
+        identity.save(directory)
+        return identity
+
+    async def _start(
+        self, identifier: str, pod: CrunPod, spec: ContainerSpec, identity: Identity, directory: Path
+    ) -> Known:
+        mounts = crun_root.Mounts(oci.SHARED / identifier, allowed=(pod.directory, *self._sources))
+        try:
             new = NewContainer(
                 id=identifier,
-                config=config,
+                config=_config(pod, spec, identity, directory, mounts),
                 resources=Resources(memory=spec.memory_limit, cpus=spec.cpu_limit, processes=PROCESSES),
                 log=str(pod.log_of(spec)),
                 stdin=spec.stdin,
                 labels={"pod": pod.uid, "key": f"{spec.name}/{spec.attempt}"},
             )
-            identity.save(directory)
-            known = await self.containers.start(new)
-        except (ContainerError, OSError) as error:
-            await self._cleanup(identifier, directory)
-            raise StartError(start_message(error, spec.command)) from error
+            return await self.containers.start(new)
         finally:
             mounts.close()
-        return CrunContainer(self.containers, known, identity, directory, self._cleanup)
 
     async def _cleanup(self, identifier: str, directory: Path) -> None:
         """Free everything that an ended container held but its log."""
@@ -236,7 +251,7 @@ def _capabilities(wishes: Object) -> tuple[str, ...]:
 
 
 def _config(
-    pod: CrunPod, spec: ContainerSpec, identity: Identity, root: Path, mounts: crun_root.Mounts
+    pod: CrunPod, spec: ContainerSpec, identity: Identity, directory: Path, mounts: crun_root.Mounts
 ) -> oci.ContainerConfig:
     bound = [oci.Mount(mounts.source(m.source), m.target, m.read_only) for m in spec.mounts]
     taken = {mount.target for mount in bound}
@@ -247,7 +262,7 @@ def _config(
     if not pod.pod.host_network:
         namespaces["network"] = str(pod.runtime.network.namespace(pod.uid))
     return oci.ContainerConfig(
-        rootfs=str(root),
+        rootfs=str(directory / "rootfs"),
         process=replace(identity.process(spec.command), tty=spec.tty),
         hostname=pod.pod.hostname,
         mounts=bound,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.cluster.kubelet.images import StoredImage
 from sandbox.cluster.kubelet.runtime import ContainerSpec, StartError
-from sandbox.linux import layout, mount, rootfs
+from sandbox.linux import layout, mount, rootfs, syscalls
 from sandbox.linux.beneath import open_beneath
 
 
@@ -29,30 +30,43 @@ def unmount_root(directory: Path) -> None:
 
 
 class Mounts:
-    """Turns the sources of mounts into descriptors, so that nobody can swap a path for a link before crun looks."""
+    """Takes hold of the sources of mounts, so that nobody can swap a path for a link before crun looks.
 
-    def __init__(self, *, allowed: Sequence[Path]) -> None:
+    Each is bound to a place of our own for the moment: crun cannot take a descriptor, as it works in another mount
+    namespace.
+    """
+
+    def __init__(self, place: Path, *, allowed: Sequence[Path]) -> None:
+        """`place` is a directory for this container alone; `allowed` are the trees that sources may lie in."""
+        self._place = place
         self._allowed = allowed
-        self._fds: list[int] = []
+        self._held: list[Path] = []
 
     def source(self, path: str) -> str:
         """A path to the very file or directory that `path` is now. Raises StartError when it is out of bounds."""
         wanted = Path(os.path.normpath(path))
-        for tree in self._allowed:
-            if wanted.is_relative_to(tree):
-                try:
-                    fd = open_beneath(tree, wanted)
-                except OSError as error:
-                    raise StartError(f"failed to prepare mount of {path}: {os.strerror(error.errno or 0)}") from error
-                self._fds.append(fd)
-                return f"/proc/{os.getpid()}/fd/{fd}"
-        raise StartError(f"failed to prepare mount of {path}: it lies outside of what pods may see")
+        tree = next((tree for tree in self._allowed if wanted.is_relative_to(tree)), None)
+        if tree is None:
+            raise StartError(f"failed to prepare mount of {path}: it lies outside of what pods may see")
+        target = self._place / str(len(self._held))
+        try:
+            fd = open_beneath(tree, wanted)
+            try:
+                mount.bind(f"/proc/self/fd/{fd}", target, recursive=True)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise StartError(f"failed to prepare mount of {path}: {os.strerror(error.errno or 0)}") from error
+        self._held.append(target)
+        return str(target)
 
     def close(self) -> None:
-        """Let the descriptors go."""
-        for fd in self._fds:
-            os.close(fd)
-        self._fds.clear()
+        """Let them go; a container that runs keeps its own."""
+        for target in self._held:
+            syscalls.umount(target, syscalls.MNT_DETACH)
+        self._held.clear()
+        # Files and directories: no mount can be below any more, so that nothing but mount points is removed.
+        shutil.rmtree(self._place, ignore_errors=True)
 
 
 @dataclass(frozen=True)

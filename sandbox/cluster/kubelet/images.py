@@ -134,7 +134,7 @@ class ImageStore:
             user=stored.get("user", ""),
             seconds_to_pull=stored.get("seconds_to_pull", 0.0),
         )
-        layers = tuple(self._directory / "layers" / layer / "root" for layer in stored["layers"])
+        layers = tuple(self._directory / "layers" / layer for layer in stored["layers"])
         return StoredImage(image, layers, on_system=stored["base"] == "system")
 
 
