@@ -112,7 +112,10 @@ def scheduling_event(about: Object, *, type_: str, reason: str, message: str, cl
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{reference['name']}.{nanoseconds:x}", "namespace": reference.get("namespace", "default")},
+        "metadata": {
+            "name": f"{reference['name']}.{nanoseconds:x}",
+            "namespace": reference.get("namespace", "default"),
+        },
         "involvedObject": reference,
         "reason": reason,
         "message": message,

@@ -39,8 +39,7 @@ def _bare(template: Object) -> Object:
     metadata = dict(template.get("metadata") or {})
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH_LABEL}
     metadata["labels"] = labels
-    pruned: Object = _pruned({"metadata": metadata, "spec": template.get("spec", {})})
-    return pruned
+    return {"metadata": _pruned(metadata), "spec": _pruned(template.get("spec", {}))}
 
 
 def equal_templates(one: Object, other: Object) -> bool:
