@@ -6,29 +6,28 @@ Whatever a pod spec says, this file only passes on wishes: what a container may 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
-import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from sandbox.cluster.config import ClusterConfig
 from sandbox.cluster.kubelet import crun_root
+from sandbox.cluster.kubelet.crun_config import config_of, identity_of
 from sandbox.cluster.kubelet.crun_container import CrunContainer, Identity
+from sandbox.cluster.kubelet.crun_messages import start_message
 from sandbox.cluster.kubelet.images import ImageStore
-from sandbox.cluster.kubelet.network import PodNetwork, etc_files
+from sandbox.cluster.kubelet.network import PodNetwork, etc_files, node_number
 from sandbox.cluster.kubelet.runtime import ContainerSpec, Image, PodSpec, StartError
-from sandbox.linux import oci
+from sandbox.linux import layout, oci
 from sandbox.linux.containers import ContainerError, Containers, Known, NewContainer, Resources
 
 log = logging.getLogger(__name__)
 
-Object = dict[str, Any]
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PROCESSES = 256
 """How many processes one container may have when its pod does not say; the sandbox's own limit holds beside it."""
 
@@ -46,11 +45,12 @@ class CrunRuntime:
         network: PodNetwork,
         pods: Path,
         sources: Sequence[Path] = (),
-        version: str = "1.8.1",
+        node_ip: str = "192.168.49.2",
+        version: str = "",
     ) -> None:
         """`pods` is a directory on the learner's tmpfs: what a pod writes lands at `<pods>/<uid>`.
 
-        `sources` are trees that a pod's mounts may come from, beside its own directory.
+        `sources` are trees that a pod's mounts may come from, beside its own directory; `node_ip` is the first node's.
         """
         self.version = version
         self.containers = containers
@@ -58,6 +58,7 @@ class CrunRuntime:
         self.network = network
         self.pods = pods
         self._sources = tuple(sources)
+        self._node_ip = ipaddress.IPv4Address(node_ip)
         self._pulled: set[str] = set()
         self._sandboxes: dict[str, CrunPod] = {}
 
@@ -87,11 +88,14 @@ class CrunRuntime:
     def _make(self, pod: PodSpec) -> CrunPod:
         directory = self.pods / pod.uid
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        address = "" if pod.host_network else self.network.add(pod.uid, pod.node)
+        if pod.host_network:
+            address = str(self._node_ip + node_number(pod.node))
+        else:
+            address = self.network.add(pod.uid, pod.node)
         sandbox = CrunPod(self, pod, address)
         etc = directory / "etc"
         etc.mkdir(exist_ok=True)
-        for name, text in etc_files(address or self.network.gateway, pod).items():
+        for name, text in etc_files(address, pod).items():
             (etc / name).write_text(text)
         (directory / "pod.json").write_text(json.dumps({"ip": address, "pod": asdict(pod)}))
         return sandbox
@@ -117,9 +121,10 @@ class CrunRuntime:
     def _adopted(self, uid: str) -> CrunPod:
         if uid not in self._sandboxes:
             stored = json.loads((self.pods / uid / "pod.json").read_text())
-            if stored["ip"]:
+            pod = PodSpec(**stored["pod"])
+            if not pod.host_network:
                 self.network.adopt(uid, stored["ip"])
-            self._sandboxes[uid] = CrunPod(self, PodSpec(**stored["pod"]), stored["ip"])
+            self._sandboxes[uid] = CrunPod(self, pod, stored["ip"])
         return self._sandboxes[uid]
 
     async def start(self, pod: CrunPod, spec: ContainerSpec) -> CrunContainer:
@@ -143,7 +148,7 @@ class CrunRuntime:
     def _prepare(self, spec: ContainerSpec, pod: CrunPod, directory: Path) -> Identity:
         stored = self.images.find(spec.image.name)
         crun_root.mount_root(stored, directory)
-        identity = _identity(pod.pod, spec, crun_root.user_of(spec, stored))
+        identity = identity_of(pod.pod, spec, crun_root.user_of(spec, stored))
         identity.save(directory)
         return identity
 
@@ -154,7 +159,15 @@ class CrunRuntime:
         try:
             new = NewContainer(
                 id=identifier,
-                config=_config(pod, spec, identity, directory, mounts),
+                config=config_of(
+                    pod.pod,
+                    spec,
+                    identity,
+                    directory=directory,
+                    etc=pod.directory / "etc",
+                    network=self.network.namespace(pod.uid),
+                    mounts=mounts,
+                ),
                 resources=Resources(memory=spec.memory_limit, cpus=spec.cpu_limit, processes=PROCESSES),
                 log=str(pod.log_of(spec)),
                 stdin=spec.stdin,
@@ -175,6 +188,33 @@ class CrunRuntime:
         self._sandboxes.pop(pod.uid, None)
         self.network.remove(pod.uid)
         await asyncio.to_thread(shutil.rmtree, pod.directory, ignore_errors=True)
+
+
+async def connect(config: ClusterConfig) -> CrunRuntime:
+    """The runtime of a cluster in this sandbox, its network prepared. Raises StarterGone."""
+    containers = await Containers.connect(config.containers_socket or layout.STARTER_SOCKET)
+    network = PodNetwork(config.data / "netns", pod_cidr=config.pod_cidr, service_cidr=config.service_cidr)
+    network.prepare()
+    pods = config.pods or config.data / "pods"
+    pods.mkdir(parents=True, exist_ok=True)
+    return CrunRuntime(
+        containers,
+        images=ImageStore(config.images or layout.IMAGES),
+        network=network,
+        pods=pods,
+        sources=(pods.parent,),
+        node_ip=config.node_ip,
+        version=await _crun_version(),
+    )
+
+
+async def _crun_version() -> str:
+    asked = await asyncio.create_subprocess_exec(
+        "crun", "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    said, _ = await asked.communicate()
+    first = said.decode("utf-8", "replace").split("\n", 1)[0]
+    return first.removeprefix("crun version ").strip() or "unknown"
 
 
 class CrunPod:
@@ -217,83 +257,3 @@ class CrunPod:
         await asyncio.gather(*(container.discard() for container in self.containers.values()))
         self.containers.clear()
         await self.runtime.forget(self)
-
-
-def _identity(pod: PodSpec, spec: ContainerSpec, user: crun_root.User) -> Identity:
-    environment = {"PATH": DEFAULT_PATH, "HOSTNAME": pod.hostname}
-    environment |= dict(entry.split("=", 1) for entry in spec.image.environment if "=" in entry)
-    if spec.tty:
-        environment.setdefault("TERM", "xterm")
-    environment |= spec.environment
-    environment.setdefault("HOME", user.home)
-    return Identity(
-        environment=environment,
-        cwd=spec.working_dir or spec.image.working_dir or "/",
-        uid=user.uid,
-        gid=user.gid,
-        groups=user.groups,
-        capabilities=_capabilities(spec.security.get("capabilities") or {}),
-        tty=spec.tty,
-    )
-
-
-def _capabilities(wishes: Object) -> tuple[str, ...]:
-    """Docker's set less `drop` plus `add`, as Docker reads them; `oci` leaves out what is beyond that set."""
-
-    def plain(names: Sequence[str]) -> list[str]:
-        return [name.upper().removeprefix("CAP_") for name in names]
-
-    add, drop = plain(wishes.get("add") or ()), plain(wishes.get("drop") or ())
-    kept = () if "ALL" in drop else tuple(name for name in oci.CAPABILITIES if name not in drop)
-    if "ALL" in add:
-        return tuple(name for name in oci.CAPABILITIES if name not in drop)
-    return (*kept, *(name for name in add if name not in kept))
-
-
-def _config(
-    pod: CrunPod, spec: ContainerSpec, identity: Identity, directory: Path, mounts: crun_root.Mounts
-) -> oci.ContainerConfig:
-    bound = [oci.Mount(mounts.source(m.source), m.target, m.read_only) for m in spec.mounts]
-    taken = {mount.target for mount in bound}
-    for name in ("hosts", "hostname", "resolv.conf"):
-        if f"/etc/{name}" not in taken:
-            bound.append(oci.Mount(mounts.source(str(pod.directory / "etc" / name)), f"/etc/{name}"))
-    namespaces: dict[Any, str] = {}
-    if not pod.pod.host_network:
-        namespaces["network"] = str(pod.runtime.network.namespace(pod.uid))
-    return oci.ContainerConfig(
-        rootfs=str(directory / "rootfs"),
-        process=replace(identity.process(spec.command), tty=spec.tty),
-        hostname=pod.pod.hostname,
-        mounts=bound,
-        read_only_root=bool(spec.security.get("readOnlyRootFilesystem")),
-        namespaces=namespaces,
-    )
-
-
-_NOT_FOUND = re.compile(
-    r"executable file [`'\"]?(?P<name>[^`'\"]*)[`'\"]? not found|(?P<gone>No such file or directory)"
-)
-
-
-def start_message(error: Exception, command: Sequence[str]) -> str:
-    """What Kubernetes says of a container that cannot start, from what crun says."""
-    text = str(error)
-    name = json.dumps(command[0] if command else "")
-    prefix = (
-        "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
-        "runc create failed: unable to start container process: "
-    )
-    return prefix + why_not(text, name)
-
-
-def why_not(text: str, name: str) -> str:
-    """The last part of such a message: why the program `name` (in quotes) does not run."""
-    if _NOT_FOUND.search(text):
-        reason = "no such file or directory" if "/" in name else "executable file not found in $PATH"
-        verb = "stat" if "/" in name else "exec"
-        inner = f"{verb} {name.strip(chr(34))}: {reason}" if "/" in name else reason
-        return f"error during container init: exec: {name}: {inner}: unknown"
-    if "Permission denied" in text:
-        return f"error during container init: exec: {name}: permission denied: unknown"
-    return f"{text}: unknown"

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.cluster.kubelet.crun_messages import exec_message
 from sandbox.cluster.kubelet.crun_process import CrunProcess
 from sandbox.cluster.kubelet.runtime import Exit, StartError, Usage
 from sandbox.linux import oci
@@ -169,19 +170,3 @@ class CrunContainer:
         await self.wait()
         while self._tasks:
             await asyncio.gather(*self._tasks)
-
-
-def exec_message(error: Exception, command: Sequence[str]) -> str:
-    """What Kubernetes says of a command that cannot be run in a container, from what crun says."""
-    name = json.dumps(command[0] if command else "")
-    text = str(error)
-    if "not found" in text or "No such file" in text:
-        path = json.loads(name)
-        reason = f"stat {path}: no such file or directory" if "/" in path else "executable file not found in $PATH"
-        text = f"exec: {name}: {reason}"
-    elif "Permission denied" in text:
-        text = f"exec: {name}: permission denied"
-    return (
-        "failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: "
-        f"unable to start container process: {text}: unknown"
-    )
