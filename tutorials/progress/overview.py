@@ -139,8 +139,8 @@ def _file(course_id: str, lesson_id: str, path: str) -> str:
 
 
 def page(content: Page | None, language: str) -> Object | None:
-    """A page of prose."""
-    if content is None:
+    """A page of prose; None also for one that has only scripts."""
+    if content is None or not content.html:
         return None
     return {"title": words(content.title, language), "html": words(content.html, language)}
 
