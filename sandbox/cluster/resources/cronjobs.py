@@ -5,8 +5,50 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.resources.causes import invalid, required
+from sandbox.cluster.resources.container_validation import not_negative, one_of_many
+from sandbox.cluster.resources.jobs import default_job_spec, job_spec_causes
 from sandbox.cluster.resources.printing import AGE, NAME, NONE, age, containers_text, selector_text, since, wide
 from sandbox.cluster.resources.resource import Column, Resource
+from sandbox.cluster.resources.workload import bump_generation, start_generation
+
+
+def _default(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    spec["concurrencyPolicy"] = spec.get("concurrencyPolicy") or "Allow"
+    spec.setdefault("suspend", False)
+    for name, value in (("successfulJobsHistoryLimit", 3), ("failedJobsHistoryLimit", 1)):
+        if spec.get(name) is None:
+            spec[name] = value
+    template = spec.setdefault("jobTemplate", {})
+    template["metadata"] = {"creationTimestamp": None} | (template.get("metadata") or {})
+    default_job_spec(template.setdefault("spec", {}))
+
+
+def _schedule_faults(schedule: str) -> list[str]:
+    if schedule.startswith("@"):
+        known = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+        return [] if schedule in known or schedule.startswith("@every ") else [f"unrecognized descriptor: {schedule}"]
+    fields = schedule.split()
+    if len(fields) != 5:
+        return [f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"]
+    return []
+
+
+def _validate(obj: Object, _old: Object | None) -> list[Object]:
+    spec = obj["spec"]
+    schedule = spec.get("schedule") or ""
+    causes = (
+        [invalid("spec.schedule", schedule, fault) for fault in _schedule_faults(schedule)]
+        if schedule
+        else [required("spec.schedule")]
+    )
+    causes += one_of_many(spec["concurrencyPolicy"], "spec.concurrencyPolicy", ("Allow", "Forbid", "Replace"))
+    for name in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
+        causes += not_negative(spec, name, "spec")
+    if len(obj["metadata"]["name"]) > 52:
+        causes.append(invalid("metadata.name", obj["metadata"]["name"], "must be no more than 52 characters"))
+    return causes + job_spec_causes(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
 
 
 def _cells(obj: Object, now: datetime) -> list[object]:
@@ -48,4 +90,8 @@ CRONJOBS = Resource(
         wide("Selector"),
     ),
     cells=_cells,
+    default=_default,
+    prepare_create=start_generation,
+    prepare_update=bump_generation,
+    validate=_validate,
 )

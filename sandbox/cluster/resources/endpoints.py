@@ -9,6 +9,12 @@ from sandbox.cluster.resources.printing import AGE, NAME, NONE, age, listed
 from sandbox.cluster.resources.resource import Column, Resource
 
 
+def _default(obj: Object) -> None:
+    for subset in obj.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port["protocol"] = port.get("protocol") or "TCP"
+
+
 def _addresses(subset: Object) -> list[str]:
     addresses = [a.get("ip", "") for a in subset.get("addresses") or ()]
     ports = [p.get("port") for p in subset.get("ports") or ()]
@@ -30,4 +36,5 @@ ENDPOINTS = Resource(
     short_names=("ep",),
     columns=(NAME, Column("Endpoints"), AGE),
     cells=_cells,
+    default=_default,
 )

@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.resources.causes import immutable
+from sandbox.cluster.resources.container_validation import not_negative, one_of_many
+from sandbox.cluster.resources.field_order import reorder
+from sandbox.cluster.resources.pod_defaults import default_template
+from sandbox.cluster.resources.pod_validation import pod_spec_causes
 from sandbox.cluster.resources.printing import (
     AGE,
     NAME,
@@ -16,6 +21,101 @@ from sandbox.cluster.resources.printing import (
     wide,
 )
 from sandbox.cluster.resources.resource import Column, Resource
+from sandbox.cluster.resources.workload import bump_generation, start_generation
+
+_POLICIES = ("OnFailure", "Never")
+_UID_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
+_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
+_ORDER = (
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "podFailurePolicy",
+    "successPolicy",
+    "backoffLimit",
+    "backoffLimitPerIndex",
+    "maxFailedIndexes",
+    "selector",
+    "manualSelector",
+    "template",
+    "ttlSecondsAfterFinished",
+    "completionMode",
+    "suspend",
+    "podReplacementPolicy",
+)
+
+
+def default_job_spec(spec: Object) -> None:
+    """Fill in the spec of a job or of a cron job's template, in place."""
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    if spec.get("parallelism") is None:
+        spec["parallelism"] = 1
+    if spec.get("backoffLimit") is None:
+        spec["backoffLimit"] = 6
+    spec["completionMode"] = spec.get("completionMode") or "NonIndexed"
+    spec.setdefault("suspend", False)
+    spec["podReplacementPolicy"] = spec.get("podReplacementPolicy") or "TerminatingOrFailed"
+    default_template(spec.setdefault("template", {}))
+    reorder(spec, _ORDER)
+
+
+def job_spec_causes(spec: Object, field: str) -> list[Object]:
+    """What is wrong with the spec of a job or of a cron job's template."""
+    numbers = ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+    causes = [cause for name in numbers for cause in not_negative(spec, name, field)]
+    causes += one_of_many(spec["completionMode"], f"{field}.completionMode", ("Indexed", "NonIndexed"))
+    template = spec["template"]["spec"]
+    policy = template.get("restartPolicy")
+    if policy == "Always":
+        message = 'Required value: valid values: "OnFailure", "Never"'
+        field_name = f"{field}.template.spec.restartPolicy"
+        causes.append({"reason": "FieldValueRequired", "message": message, "field": field_name})
+        return causes + pod_spec_causes(template, f"{field}.template.spec")
+    return causes + pod_spec_causes(template, f"{field}.template.spec", restart_policies=_POLICIES)
+
+
+def _default(job: Object) -> None:
+    default_job_spec(job.setdefault("spec", {}))
+
+
+def _prepare_create(job: Object) -> None:
+    start_generation(job)
+    spec, metadata = job["spec"], job["metadata"]
+    if spec.get("manualSelector"):
+        return
+    labels = spec["template"]["metadata"].setdefault("labels", {})
+    labels |= dict.fromkeys(_UID_LABELS, metadata["uid"]) | dict.fromkeys(_NAME_LABELS, metadata["name"])
+    spec["selector"] = {"matchLabels": {_UID_LABELS[0]: metadata["uid"]}}
+    reorder(spec, _ORDER)
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    spec = new["spec"]
+    if "selector" not in spec and "selector" in old["spec"]:
+        # A job that is applied again from its file says nothing of what was generated.
+        spec["selector"] = old["spec"]["selector"]
+        generated = {k: v for k, v in old["spec"]["template"]["metadata"]["labels"].items() if k in _GENERATED}
+        labels = spec["template"]["metadata"].get("labels") or {}
+        spec["template"]["metadata"]["labels"] = labels | generated
+        reorder(spec, _ORDER)
+    bump_generation(new, old)
+
+
+_GENERATED = (*_UID_LABELS, *_NAME_LABELS)
+
+
+def _validate(job: Object, old: Object | None) -> list[Object]:
+    spec = job["spec"]
+    causes = job_spec_causes(spec, "spec")
+    if old is not None:
+        for name in ("completions", "selector", "completionMode"):
+            if spec.get(name) != old["spec"].get(name):
+                causes.append(immutable(f"spec.{name}", spec.get(name)))
+        if spec["template"] != old["spec"]["template"]:
+            causes.append(immutable("spec.template", "core.PodTemplateSpec"))
+    return causes
+
 
 _CONDITIONS = (("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended"))
 _ENDING = (("FailureTarget", "FailureTarget"), ("SuccessCriteriaMet", "SuccessCriteriaMet"))
@@ -83,5 +183,9 @@ JOBS = Resource(
         wide("Selector"),
     ),
     cells=_cells,
+    default=_default,
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    validate=_validate,
     selectable_fields=("status.successful",),
 )

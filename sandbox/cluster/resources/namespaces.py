@@ -10,6 +10,22 @@ from sandbox.cluster.resources.printing import AGE, NAME, age
 from sandbox.cluster.resources.resource import Column, Resource
 
 
+def _default(obj: Object) -> None:
+    labels = obj["metadata"].setdefault("labels", {})
+    if obj["metadata"].get("name"):
+        labels["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
+    spec = obj["spec"] = obj.get("spec") or {}
+    spec.setdefault("finalizers", ["kubernetes"])
+
+
+def _prepare_create(obj: Object) -> None:
+    obj["status"] = {"phase": "Active"}
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    new["spec"] = old["spec"]
+
+
 def _cells(obj: Object, now: datetime) -> list[object]:
     return [obj["metadata"]["name"], obj.get("status", {}).get("phase", ""), age(obj, now)]
 
@@ -23,6 +39,9 @@ NAMESPACES = Resource(
     subresources=("finalize", "status"),
     columns=(NAME, Column("Status"), AGE),
     cells=_cells,
+    default=_default,
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
     name_faults=label_faults,
     selectable_fields=("status.phase",),
 )

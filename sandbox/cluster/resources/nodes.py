@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sandbox.cluster.api.names import qualified_faults
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.resources.causes import invalid
+from sandbox.cluster.resources.container_validation import one_of_many
 from sandbox.cluster.resources.printing import AGE, NAME, NONE, UNKNOWN, age, wide
 from sandbox.cluster.resources.resource import Column, Resource
 
 _ROLE = "node-role.kubernetes.io/"
+
+
+def _default(node: Object) -> None:
+    node["spec"] = node.get("spec") or {}
+
+
+def _validate(node: Object, _old: Object | None) -> list[Object]:
+    causes: list[Object] = []
+    for index, taint in enumerate(node["spec"].get("taints") or ()):
+        at = f"spec.taints[{index}]"
+        causes += [
+            invalid(f"{at}.key", taint.get("key", ""), fault) for fault in qualified_faults(taint.get("key", ""))
+        ]
+        causes += one_of_many(taint.get("effect"), f"{at}.effect", _EFFECTS)
+    return causes
+
+
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def _status(node: Object) -> str:
@@ -74,5 +95,7 @@ NODES = Resource(
         wide("Container-Runtime"),
     ),
     cells=_cells,
+    default=_default,
+    validate=_validate,
     selectable_fields=("spec.unschedulable",),
 )

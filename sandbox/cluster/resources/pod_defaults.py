@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 
+from sandbox.cluster.api import quantity
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.resources.field_order import CONTAINER, POD_SPEC, reorder
 
@@ -58,6 +60,13 @@ def _default_field_reference(source: Object) -> None:
         reference.update({"apiVersion": fields.pop("apiVersion", None) or "v1"} | fields)
 
 
+def canonical_quantities(amounts: Object) -> None:
+    """Write quantities as Kubernetes does (`1000m` is `1`), in place; what is none stays for validation to refuse."""
+    for name, value in amounts.items():
+        with contextlib.suppress(quantity.QuantityError):
+            amounts[name] = quantity.canonical(value)
+
+
 def _default_container(container: Object) -> None:
     for port in container.get("ports") or ():
         port["protocol"] = port.get("protocol") or "TCP"
@@ -70,6 +79,8 @@ def _default_container(container: Object) -> None:
         if isinstance(hook, dict):
             _default_handler(hook)
     container["resources"] = container.get("resources") or {}
+    for part in ("limits", "requests"):
+        canonical_quantities(container["resources"].get(part) or {})
     container["terminationMessagePath"] = container.get("terminationMessagePath") or "/dev/termination-log"
     container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
     container["imagePullPolicy"] = container.get("imagePullPolicy") or pull_policy(container.get("image") or "")

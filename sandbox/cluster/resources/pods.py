@@ -5,13 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.resources.pod_defaults import default_pod, quality_of_service
 from sandbox.cluster.resources.pod_status import pod_cells, pod_row_conditions
+from sandbox.cluster.resources.pod_validation import pod_causes
 from sandbox.cluster.resources.printing import AGE, NAME, wide
 from sandbox.cluster.resources.resource import Column, Resource
+from sandbox.cluster.resources.workload import bump_generation
 
 
 def _cells(pod: Object, now: datetime) -> list[object]:
     return pod_cells(pod, now)
+
+
+def _prepare_create(pod: Object) -> None:
+    pod["status"] = {"phase": "Pending", "qosClass": quality_of_service(pod)}
+    pod["metadata"]["generation"] = 1
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    bump_generation(new, old)
 
 
 def _grace(pod: Object) -> int | None:
@@ -48,6 +60,10 @@ PODS = Resource(
         wide("Readiness Gates"),
     ),
     cells=_cells,
+    default=default_pod,
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    validate=pod_causes,
     selectable_fields=(
         "spec.nodeName",
         "spec.restartPolicy",

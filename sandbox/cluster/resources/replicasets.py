@@ -5,8 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.resources.field_order import CONTROLLER_SPEC, reorder
+from sandbox.cluster.resources.pod_defaults import default_template
 from sandbox.cluster.resources.printing import AGE, NAME, age, containers_text, selector_text, wide
 from sandbox.cluster.resources.resource import Column, Resource
+from sandbox.cluster.resources.workload import bump_generation, start_generation, workload_causes
+
+
+def _default(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    if spec.get("replicas") is None:
+        spec["replicas"] = 1
+    default_template(spec.setdefault("template", {}))
+    reorder(spec, CONTROLLER_SPEC)
+
+
+def _prepare_create(obj: Object) -> None:
+    start_generation(obj)
+    obj["status"] = {"replicas": 0}
+
+
+def _validate(obj: Object, old: Object | None) -> list[Object]:
+    return workload_causes(obj, old, word="replica set")
 
 
 def _cells(obj: Object, now: datetime) -> list[object]:
@@ -42,5 +62,9 @@ REPLICASETS = Resource(
         wide("Selector"),
     ),
     cells=_cells,
+    default=_default,
+    prepare_create=_prepare_create,
+    prepare_update=bump_generation,
+    validate=_validate,
     selectable_fields=("status.replicas",),
 )

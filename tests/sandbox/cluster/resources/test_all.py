@@ -1,5 +1,6 @@
 """Every kind's table against what a real Kubernetes v1.33 printed for the same objects."""
 
+import copy
 import json
 import re
 from datetime import UTC, datetime
@@ -45,3 +46,12 @@ def test_cells_are_those_of_kubernetes(resource):
 def test_every_kind_is_named_once():
     assert len({(r.group, r.plural) for r in EVERY}) == len(EVERY)
     assert all(len(r.columns) > 1 and r.cells for r in EVERY)
+
+
+@pytest.mark.parametrize("resource", [r for r in EVERY if RECORDED.get(r.plural, {}).get("rows")], ids=str)
+def test_defaults_change_nothing_in_real_objects_not_even_their_order(resource):
+    for row in RECORDED[resource.plural]["rows"]:
+        ours = copy.deepcopy(row["object"])
+        resource.default(ours)
+        assert json.dumps(ours) == json.dumps(row["object"])
+        assert list(resource.validate(ours, copy.deepcopy(ours))) == []
