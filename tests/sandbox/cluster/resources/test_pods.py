@@ -99,7 +99,7 @@ MUST_MATCH = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
         ),
         (
             {"resources": {"limits": {"cpu": "500m"}, "requests": {"cpu": "1"}}},
-            'spec.containers[0].resources.requests: Invalid value: "1": must be less than or equal to cpu limit of 500m',
+            f'{AT}.resources.requests: Invalid value: "1": must be less than or equal to cpu limit of 500m',
         ),
         (
             {"env": [{"name": "A=B", "value": "1"}]},

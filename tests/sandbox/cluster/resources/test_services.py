@@ -41,7 +41,8 @@ def test_a_short_service_is_filled_in():
         ({"type": "ExternalName"}, "spec.externalName: Required value"),
         (
             {"clusterIP": "nowhere"},
-            'spec.clusterIPs[0]: Invalid value: "nowhere": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+            'spec.clusterIPs[0]: Invalid value: "nowhere": '
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
         ),
         (
             {"ports": [{"port": 80, "nodePort": 30080}]},
