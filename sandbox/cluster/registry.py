@@ -168,7 +168,9 @@ class Registry:
 
     # Writing
 
-    def create(self, resource: Resource, obj: Object, *, namespace: str = "", dry_run: bool = False) -> Object:
+    def create(
+        self, resource: Resource, obj: Object, *, namespace: str = "", dry_run: bool = False, manager: str = ""
+    ) -> Object:
         """Default, admit, validate, store. Raises AlreadyExists, Invalid, Forbidden, NotFound (namespace)."""
         new = copy.deepcopy(obj)
         self._prepare_metadata(resource, new, namespace)
@@ -189,7 +191,7 @@ class Registry:
         stored = self.store.create(resource.qualified, key, lambda revision: encode(new, revision))
         return decode(resource, stored)
 
-    def update(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
+    def update(self, resource: Resource, obj: Object, *, dry_run: bool = False, manager: str = "") -> Object:
         """Replace spec and metadata; a resourceVersion in it must match. Raises NotFound, Conflict, Invalid."""
         key = key_of(obj)
         old = self.get(resource, key)
@@ -208,7 +210,7 @@ class Registry:
         self._validate(resource, new, old)
         return self._replace(resource, new, old, dry_run=dry_run)
 
-    def update_status(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
+    def update_status(self, resource: Resource, obj: Object, *, dry_run: bool = False, manager: str = "") -> Object:
         """Replace status only (and, when given, managedFields). Raises NotFound, Conflict, Invalid."""
         old = self.get(resource, key_of(obj))
         _check_version(resource, obj, old)
@@ -232,6 +234,34 @@ class Registry:
         obj = self.get(resource, key)
         change(obj)
         return self.update(resource, obj)
+
+    def amend(self, resource: Resource, key: Key, change: Callable[[Object], None], *, dry_run: bool = False) -> Object:
+        """Change what an update may not: what subresources such as binding are for. Neither admits nor validates."""
+        old = self.get(resource, key)
+        new = copy.deepcopy(old)
+        change(new)
+        if "generation" in new["metadata"] and new.get("spec") != old.get("spec"):
+            new["metadata"]["generation"] += 1
+        return self._replace(resource, new, old, dry_run=dry_run)
+
+    def bind(self, resource: Resource, key: Key, node: str) -> Object:
+        """Bind a pod to a node. Raises NotFound, Conflict (it is bound already, or being deleted)."""
+        pod = self.get(resource, key)
+        if "deletionTimestamp" in pod["metadata"]:
+            raise Conflict(resource, key.name, f"pod {key.name} is being deleted, cannot be assigned to a host")
+        bound = pod["spec"].get("nodeName")
+        if bound:
+            raise Conflict(resource, key.name, f'pod {key.name} is already assigned to node "{bound}"')
+        now = stamp(self.clock.now())
+
+        def change(pod: Object) -> None:
+            pod["spec"]["nodeName"] = node
+            status = pod.setdefault("status", {})
+            others = [one for one in status.get("conditions") or () if one["type"] != "PodScheduled"]
+            scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+            status["conditions"] = [*others, scheduled]
+
+        return self.amend(resource, key, change)
 
     def delete(
         self, resource: Resource, key: Key, *, grace: int | None = None, propagation: str = "", uid: str = ""

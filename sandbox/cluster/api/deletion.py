@@ -44,7 +44,7 @@ def mark(obj: Object, options: DeleteOptions, *, default_grace: int | None, now:
     `default_grace` is what the kind gives (None: the kind is not deleted gracefully; 0: nothing runs any more).
     """
     _set_propagation(obj, options.propagation)
-    seconds = _seconds(options, default_grace)
+    seconds = _seconds(obj, options, default_grace)
     metadata = obj["metadata"]
     if "deletionTimestamp" in metadata:
         _shorten(metadata, seconds)
@@ -56,11 +56,16 @@ def mark(obj: Object, options: DeleteOptions, *, default_grace: int | None, now:
     return releasable(obj)
 
 
-def _seconds(options: DeleteOptions, default_grace: int | None) -> int:
-    if not default_grace:
+def _seconds(obj: Object, options: DeleteOptions, default_grace: int | None) -> int:
+    if not default_grace or nothing_runs(obj):
         return 0
     seconds = default_grace if options.grace is None else options.grace
     return 1 if seconds < 0 else seconds
+
+
+def nothing_runs(pod: Object) -> bool:
+    """Whether a pod was never bound to a node, or has finished: there is nothing to end gracefully."""
+    return not pod["spec"].get("nodeName") or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _shorten(metadata: Object, seconds: int) -> None:

@@ -1,0 +1,61 @@
+"""`python -m sandbox.cluster`: one Kubernetes cluster in one process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.cluster.assembly import listening_socket, run
+from sandbox.cluster.config import ClusterConfig
+
+
+def serve(config: ClusterConfig) -> int:
+    """Run the cluster until SIGTERM or SIGINT; 0 when it ended in good order, 1 when it could not listen."""
+    try:
+        listener = config.listener or listening_socket(config.listen)
+    except OSError as error:
+        host, port = config.listen
+        print(f"Cannot listen on {host}:{port}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+    asyncio.run(run(config, listener))
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.cluster", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="store, keys and sockets")
+    parser.add_argument("--listen", default="127.0.0.1:8443", metavar="HOST:PORT", help="of the HTTPS server")
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="written once the server listens")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N")
+    parser.add_argument("--runtime", choices=("crun", "simulated"), default="crun")
+    parser.add_argument("--verbose", action="store_true", help="log everything")
+    return parser.parse_args(argv)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and serve."""
+    options = _arguments(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    config = ClusterConfig(
+        data=options.data.absolute(),
+        listen=_address(options.listen),
+        kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
+        runtime=options.runtime,
+        nodes=options.nodes,
+    )
+    return serve(config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

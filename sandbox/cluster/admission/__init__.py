@@ -1,0 +1,1 @@
+"""Rules that look beyond one object when it is created or changed."""

@@ -1,0 +1,81 @@
+"""The objects that every cluster has from its first moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sandbox.cluster.api.errors import AlreadyExists
+from sandbox.cluster.api.objects import Key, Object
+from sandbox.cluster.registry import Registry
+from sandbox.cluster.resources.all import CONFIGMAPS, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES
+from sandbox.cluster.resources.resource import Resource
+
+NAMES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+def bootstrap(registry: Registry, *, service_ip: str, api_server: tuple[str, int], kubeconfig: str) -> None:
+    """Create what is missing and correct what must fit this start: safe to do at every start."""
+    for name in NAMES:
+        _ensure(registry, NAMESPACES, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+    _service(registry, service_ip, api_server)
+    _cluster_info(registry, kubeconfig)
+
+
+def _ensure(registry: Registry, resource: Resource, obj: Object, namespace: str = "") -> None:
+    try:
+        registry.create(resource, obj, namespace=namespace)
+    except AlreadyExists:
+        return
+
+
+def _replace(registry: Registry, resource: Resource, obj: Object, parts: Sequence[str]) -> None:
+    """Create an object, or bring these of its fields to what is given."""
+    name = obj["metadata"]["name"]
+    key = Key("default", name)
+    if registry.exists(resource, key):
+        registry.patch(resource, key, lambda found: found.update({part: obj[part] for part in parts}))
+    else:
+        registry.create(resource, obj, namespace="default")
+
+
+def _service(registry: Registry, service_ip: str, api_server: tuple[str, int]) -> None:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    address, port = api_server
+    service = {
+        "metadata": {"name": "kubernetes", "labels": labels},
+        "spec": {
+            "clusterIP": service_ip,
+            "clusterIPs": [service_ip],
+            "type": "ClusterIP",
+            "sessionAffinity": "None",
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
+        },
+    }
+    _ensure(registry, SERVICES, service, "default")
+    registry.patch(
+        SERVICES, Key("default", "kubernetes"), lambda found: found["spec"]["ports"][0].update(targetPort=port)
+    )
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    endpoints = {
+        "metadata": {"name": "kubernetes", "labels": mirrored},
+        "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+    }
+    _replace(registry, ENDPOINTS, endpoints, ("subsets",))
+    endpoint_slice = {
+        "metadata": {"name": "kubernetes", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": ports,
+    }
+    _replace(registry, ENDPOINTSLICES, endpoint_slice, ("endpoints", "ports"))
+
+
+def _cluster_info(registry: Registry, kubeconfig: str) -> None:
+    """What `kubeadm join` would read: how to reach the cluster, without credentials."""
+    obj = {"metadata": {"name": "cluster-info"}, "data": {"kubeconfig": kubeconfig}}
+    key = Key("kube-public", "cluster-info")
+    if registry.exists(CONFIGMAPS, key):
+        registry.patch(CONFIGMAPS, key, lambda found: found.update(data=obj["data"]))
+    else:
+        registry.create(CONFIGMAPS, obj, namespace="kube-public")
