@@ -58,7 +58,7 @@ class Command(BaseCommand):
 def _stop(*_: object) -> None:
     from twisted.internet import reactor  # noqa: PLC0415
 
-    reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
+    reactor.callFromThread(reactor.stop)
 
 
 def _end_with_starter(life: int) -> None:
