@@ -9,7 +9,7 @@ from sandbox.backend import Backend, SandboxError
 from sandbox.backends.local import LocalBackend
 
 BACKENDS: Mapping[str, Callable[[Path], Backend]] = {
-    "local": lambda data: LocalBackend(data / "run/launch.sock"),
+    "local": lambda data: LocalBackend(data / "run/backend.sock"),
 }
 """Name → how to make it, from the platform's data directory."""
 

@@ -6,15 +6,13 @@ import json
 import os
 import signal
 import socket
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from sandbox.backend import SandboxSpec
 from sandbox.launch import inside
 from sandbox.launch.host import Host
 from sandbox.launch.plan import Entry, Plan
-from sandbox.linux import idmap, namespaces
+from sandbox.linux import idmap, mount, namespaces
 from sandbox.linux.cgroup import Group
 
 
@@ -95,7 +93,11 @@ def _hand_over(host: Host, plan: Plan, pid: int, channel: socket.socket) -> None
             namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 for name, path in plan.sources.items():
-                    trees[name], _ = idmap.read_only_tree(path, user_namespace=namespace)
+                    source = mount.open_directory(path)
+                    try:
+                        trees[name], _ = idmap.read_only_tree(source, user_namespace=namespace)
+                    finally:
+                        os.close(source)
             finally:
                 os.close(namespace)
         go = {"trees": list(trees), "mapped": host.idmapped}
@@ -103,29 +105,3 @@ def _hand_over(host: Host, plan: Plan, pid: int, channel: socket.socket) -> None
     finally:
         for tree in trees.values():
             os.close(tree)
-
-
-def listen(directory: Path, *, owner: int) -> socket.socket:
-    """The agent's listening socket, made outside so that nothing of the host needs mounting for it.
-
-    Only the host's user `owner` may reach it: the directory is theirs and closed to others.
-    """
-    directory.mkdir(mode=0o700, parents=False, exist_ok=True)
-    handle = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path = Path(f"/proc/self/fd/{handle}/agent.sock")  # socket addresses are at most 107 bytes: data may lie deep
-        with suppress(FileNotFoundError):
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(0o600)
-        if os.geteuid() == 0:
-            os.chown(path, owner, -1)
-            os.chown(directory, owner, -1)
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.close(handle)
-    return listener

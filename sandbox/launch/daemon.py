@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import selectors
-import shutil
 import signal
 import socket
 import struct
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from sandbox.backend import SandboxSpec
 from sandbox.launch import birth
+from sandbox.launch.addresses import Addresses
 from sandbox.launch.client_link import ClientLink
 from sandbox.launch.held import Held
 from sandbox.launch.host import Host
@@ -44,7 +44,7 @@ class Daemon:
 
     def __init__(self, host: Host, *, data: Path, allowed: Collection[int], entry: Entry) -> None:
         self._host = host
-        self._directory = data / "run/sandboxes"
+        self._addresses = Addresses(data)
         self._allowed = {os.geteuid(), *allowed}
         self._owner = next(iter(allowed), os.geteuid())
         self._entry = entry
@@ -69,7 +69,7 @@ class Daemon:
         deadline = time.monotonic() + 10
         while any(held.running for held in self._held.values()) and time.monotonic() < deadline:
             self._turn()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._addresses.close()
         self._host.cgroups.remove()
 
     def _end(self, *_: object) -> None:
@@ -84,10 +84,7 @@ class Daemon:
                 held.fail("The sandbox did not stand in time.")
 
     def _clear_up_after_the_last_one(self) -> None:
-        """A daemon that was killed took its sandboxes along; empty groups and dead sockets it leaves behind."""
-        shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory.mkdir(parents=True, mode=0o711)
-        self._directory.chmod(0o711)
+        """A daemon that was killed took its sandboxes along; empty groups it leaves behind."""
         for path in set(self._host.cgroups.directories.values()):
             for name in [entry.name for entry in path.iterdir() if entry.is_dir()]:
                 self._host.cgroups.below(name).remove()
@@ -128,7 +125,7 @@ class Daemon:
     def _about(self) -> Object:
         return {
             "pid": os.getpid(),
-            "directory": str(self._directory.resolve()),
+            "directory": str(self._addresses.path),
             "ids": self._host.mapping.mode,
             "not_enforced": self._host.not_enforced(),
         }
@@ -148,19 +145,23 @@ class Daemon:
     def _bear(self, name: str, spec: SandboxSpec) -> Held:
         slot = self._free_slot()
         self._check_memory()
-        directory = self._directory / name
         try:
-            listener = birth.listen(directory, owner=self._owner)
+            listener = self._addresses.listen(name, owner=self._owner)
             try:
                 newborn = birth.bear(self._host, name, spec, slot=slot, listener=listener, entry=self._entry)
             finally:
                 listener.close()
         except OSError as error:
-            shutil.rmtree(directory, ignore_errors=True)
+            self._addresses.remove(name)
             log.error("Cannot start %s: %s", name, error)
             raise Refused("StartFailed", f"The sandbox could not be started: {error.strerror or error}") from error
         return Held(
-            name, newborn, self._selector, slot=slot, directory=directory, deadline=time.monotonic() + _START_SECONDS
+            name,
+            newborn,
+            self._selector,
+            slot=slot,
+            forget=lambda: self._addresses.remove(name),
+            deadline=time.monotonic() + _START_SECONDS,
         )
 
     def _stop(self, name: str, reply: Callable[[Object], None]) -> None:
@@ -202,11 +203,12 @@ def _spec_in(request: Object) -> SandboxSpec:
 
 
 def listen(path: Path, *, owner: int) -> socket.socket:
-    """The daemon's own socket, replacing a dead one. Raises OSError when another daemon answers there."""
+    """The daemon's own socket, replacing a dead one. Raises AlreadyRunning when another daemon answers there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     short = Path(f"/proc/self/fd/{handle}") / path.name
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
     try:
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.connect(str(short))
@@ -214,11 +216,11 @@ def listen(path: Path, *, owner: int) -> socket.socket:
         with suppress(FileNotFoundError):
             short.unlink()
         listener.bind(str(short))
-        short.chmod(0o600)
         if os.geteuid() == 0:
-            os.chown(short, owner, -1)
+            os.chown(path.name, owner, -1, dir_fd=handle, follow_symlinks=False)
         listener.listen(256)
     finally:
+        os.umask(mask)
         os.close(handle)
     return listener
 

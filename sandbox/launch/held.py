@@ -6,12 +6,10 @@ import json
 import logging
 import os
 import selectors
-import shutil
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from sandbox.launch.birth import Newborn
 from sandbox.launch.plan import Object
@@ -32,7 +30,7 @@ class Held:
         selector: selectors.BaseSelector,
         *,
         slot: int,
-        directory: Path,
+        forget: Callable[[], None],
         deadline: float,
     ) -> None:
         self.name = name
@@ -42,7 +40,7 @@ class Held:
         self.start_deadline = deadline
         self._newborn = newborn
         self._selector = selector
-        self._directory = directory
+        self._forget = forget
         self._started_at = time.time()
         self._detail = ""
         self._logged = 0
@@ -122,7 +120,7 @@ class Held:
             self._selector.unregister(self._newborn.channel)
         self._newborn.channel.close()
         self._newborn.group.remove()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._forget()
         self._detail = self._detail or f"Its first process ended with status {ended.si_status if ended else '?'}."
         log.info("Sandbox %s ended: %s", self.name, self._detail)
         failure = {"error": "StartFailed", "message": f"The sandbox could not be started: {self._detail}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from pathlib import Path
 
 from sandbox.backend import Limits
 from sandbox.launch.inside import OWN_PROCESSES
-from sandbox.linux import cgroup, idmap, skeleton, syscalls
+from sandbox.linux import cgroup, idmap, mount, skeleton, syscalls
 from sandbox.linux.cgroup import Group
 from sandbox.linux.idmap import IdMapping
 
 _OWN_MEMORY = 512 << 20
 """For agent, starter and cluster of one sandbox: some 20 MiB in practice, more with thousands of objects stored."""
+
+
+_CACHE = Path("/var/cache/quayside")
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,17 @@ class Host:
     """Whether the owners of the host's files can be mapped; else /usr and images cannot be changed by a learner."""
     cgroups: Group
     """The group in which every sandbox gets one; without directories when the host gives us none."""
-    images: Path
-    tools: Path
+    data: Path
+    """The platform's directory, of which images/ and tools/ are shown. The site's own user may write there."""
     skeleton: Path | None
     """Made by the daemon for all sandboxes when its owners can be mapped; else each makes its own (some ms)."""
 
     def sources(self) -> dict[str, Path]:
         """Host directories by what they are inside a sandbox."""
-        found = {"usr": Path("/usr"), "images": self.images, "tools": self.tools}
+        found = {"usr": Path("/usr"), "images": self.data / "images", "tools": self.data / "tools"}
         if self.skeleton is not None:
             found["skeleton"] = self.skeleton
-        return {name: path for name, path in found.items() if path.is_dir()}
+        return {name: path for name, path in found.items() if path.is_dir() and not path.is_symlink()}
 
     def not_enforced(self) -> list[str]:
         """What a learner is not kept from here, each as a sentence."""
@@ -78,18 +82,31 @@ def find(data: Path) -> Host:
     """Try what can be had; nothing is left behind but the skeleton and an empty control group."""
     mapping = idmap.choose_mapping()
     mounts_for_others, idmapped = _try_trees(mapping)
-    made = data / "run/skeleton"
-    if idmapped:
-        skeleton.build(made, mode=mapping.mode)
     return Host(
         mapping=mapping,
         mounts_for_others=mounts_for_others,
         idmapped=idmapped,
         cgroups=_own_group(data),
-        images=data / "images",
-        tools=data / "tools",
-        skeleton=made if idmapped else None,
+        data=data,
+        skeleton=_build_skeleton(data) if idmapped else None,
     )
+
+
+def _build_skeleton(data: Path) -> Path | None:
+    """Not below the data directory: whoever may write there could lead root's writes and reads elsewhere by a link."""
+    made = _CACHE / _key(data) / "skeleton"
+    try:
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        skeleton.build(made, mode="range")
+    except OSError:
+        return None
+    return made
+
+
+def _key(data: Path) -> str:
+    """Names what belongs to a data directory, so that two platforms on one host leave each other's alone."""
+    return hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:10]
 
 
 def _try_trees(mapping: IdMapping) -> tuple[bool, bool]:
@@ -104,9 +121,11 @@ def _try_trees(mapping: IdMapping) -> tuple[bool, bool]:
     try:
         mapping.write(pid, 0)
         namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        usr = mount.open_directory(Path("/usr"))
         try:
-            tree, mapped = idmap.read_only_tree(Path("/usr"), user_namespace=namespace)
+            tree, mapped = idmap.read_only_tree(usr, user_namespace=namespace)
         finally:
+            os.close(usr)
             os.close(namespace)
         os.close(tree)
     except OSError:
@@ -119,14 +138,13 @@ def _try_trees(mapping: IdMapping) -> tuple[bool, bool]:
 
 
 def _own_group(data: Path) -> Group:
-    """A group named after the data directory, so that two platforms on one host do not clear up each other's."""
-    key = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:10]
+    """The group for all sandboxes of this data directory, or one without directories."""
     mounts, membership = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
     for found in cgroup.candidates(mounts=mounts, membership=membership):
         try:
             if found.version == 2:
                 _leave_root(found)
-            group = found.child(f"quayside-{key}")
+            group = found.child(f"quayside-{_key(data)}")
             _check_usable(group)
         except OSError:
             continue

@@ -113,7 +113,7 @@ def _forget_the_daemon(kept: set[int], log: int) -> None:
 def _make(plan: Plan, channel: socket.socket) -> SandboxFacts:
     with stage("open the host's directories"):
         # Before the change of ids: afterwards we may not pass through directories of the platform's user.
-        opened = {name: os.open(path, os.O_PATH | os.O_CLOEXEC) for name, path in plan.sources.items()}
+        opened = {name: mount.open_directory(path) for name, path in plan.sources.items()}
     go, trees = _wait_for_parent(channel)
     with stage("take the mapped ids"):
         namespaces.become_root(plan.mode)

@@ -142,8 +142,8 @@ def subordinate_range(table: Path, uid: int) -> tuple[int, int] | None:
     return best
 
 
-def read_only_tree(source: Path, *, user_namespace: int) -> tuple[int, bool]:
-    """A detached read-only view of `source` and whether its owners are mapped by the user namespace.
+def read_only_tree(source: int, *, user_namespace: int) -> tuple[int, bool]:
+    """A detached read-only view of the open directory `source`, and whether the namespace maps its owners.
 
     Needs CAP_SYS_ADMIN on the host; only one file system is shown, mounts below `source` are not.
     """

@@ -55,6 +55,11 @@ def attach(tree: int, target: Path) -> None:
     os.close(tree)
 
 
+def open_directory(path: Path) -> int:
+    """A handle on a directory that is itself no link: we may be root, and others may write above it."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
 def proc(target: Path) -> None:
     """The processes of the caller's pid namespace."""
     target.mkdir(parents=True, exist_ok=True)

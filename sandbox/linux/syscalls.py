@@ -117,11 +117,10 @@ def pivot_root(new_root: Path | str, put_old: Path | str) -> None:
     _syscall("pivot_root", _number("pivot_root"), os.fsencode(new_root), os.fsencode(put_old))
 
 
-def open_tree(path: Path | str) -> int:
-    """A detached copy of the mount that `path` lies on, starting there; a descriptor for `move_mount`."""
-    return _syscall(
-        f"open_tree {path}", _OPEN_TREE, _AT_FDCWD, os.fsencode(path), ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC)
-    )
+def open_tree(directory: int) -> int:
+    """A detached copy of the mount that the directory lies on, starting there; a descriptor for `move_mount`."""
+    flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH)
+    return _syscall("open_tree", _OPEN_TREE, directory, b"", flags)
 
 
 def mount_setattr(tree: int, attributes: int, *, user_namespace: int = 0) -> None:
