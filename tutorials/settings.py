@@ -191,7 +191,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / "staticfiles" if MODE == "compose" else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # `up` serves from the folders themselves, so that a fresh clone needs no collectstatic; compose collects and hashes.
 WHITENOISE_USE_FINDERS = MODE == "embedded"
