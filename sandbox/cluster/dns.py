@@ -4,6 +4,9 @@ Everything outside the cluster's domain does not exist here, and is said not to 
 a program that waits for an answer looks broken.
 """
 
+# mypy: allow-untyped-calls
+# dnslib has no annotations.
+
 from __future__ import annotations
 
 import asyncio
@@ -13,6 +16,7 @@ import logging
 import random
 import struct
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from dnslib import (
     CLASS,
@@ -312,7 +316,7 @@ class DnsServer:
 
 def _accepted(query: DNSRecord, limit: int) -> int:
     sizes = [record.edns_len for record in query.ar if record.rtype == QTYPE.OPT]
-    return min(max([limit, *sizes]), _EDNS_BYTES)
+    return int(min(max([limit, *sizes]), _EDNS_BYTES))
 
 
 def _authority(domain: str) -> SOA:
@@ -325,8 +329,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own datagram transport does not say that it is one.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         packed = self._server.answer(data, limit=_UDP_BYTES)

@@ -240,6 +240,10 @@ _HOOKS = """\
     ip daddr {services} reject
     ip daddr . meta l4proto . th dport @refused reject
   }}
+  chain filter-input {{
+    type filter hook input priority 0
+    ip daddr 127.0.0.0/8 ip saddr != 127.0.0.0/8 iif != lo ct direction original drop
+  }}
   chain filter-output {{
     type filter hook output priority 0
     jump refuse

@@ -19,6 +19,9 @@ from sandbox.linux.netlink import Netlink
 
 LOOPBACK = 1
 """The index of `lo` in every namespace."""
+_SYSCTLS = {"ip_forward": "1", "conf/all/route_localnet": "1"}
+"""The second brings answers home that were asked for at 127.0.0.1:<node port>; what else comes for 127.0.0.0/8 from
+outside of the node is dropped by the proxy's table."""
 _FIRST_HOST = 2
 """Of a node's pod network: .0 names the network, .1 is the gateway."""
 
@@ -52,7 +55,8 @@ class PodNetwork:
     def prepare(self) -> None:
         """Make the node a router for its pods; doing it twice is no error."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        for name, value in _SYSCTLS.items():
+            Path("/proc/sys/net/ipv4", name).write_text(value)
         with Netlink() as netlink:
             netlink.up(LOOPBACK)
             for address in (self.gateway, *self._local_addresses):
