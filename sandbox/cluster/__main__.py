@@ -19,7 +19,7 @@ def serve(config: ClusterConfig) -> int:
         listener = config.listener or listening_socket(config.listen)
     except OSError as error:
         host, port = config.listen
-        print(f"Cannot listen on {host}:{port}: {error.strerror or error}.", file=sys.stderr)
+        sys.stderr.write(f"Cannot listen on {host}:{port}: {error.strerror or error}.\n")
         return 1
     asyncio.run(run(config, listener))
     return 0

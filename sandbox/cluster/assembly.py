@@ -9,7 +9,6 @@ import logging
 import random
 import signal
 import socket
-from collections.abc import Callable
 
 from sandbox.cluster.admission.service_accounts import ServiceAccounts
 from sandbox.cluster.admission.service_addresses import ServiceAddresses
@@ -19,6 +18,7 @@ from sandbox.cluster.apiserver.authentication import Tokens
 from sandbox.cluster.apiserver.authorization import Authorizer
 from sandbox.cluster.apiserver.containers import Containers
 from sandbox.cluster.apiserver.documents import Documents
+from sandbox.cluster.apiserver.kind_schemas import KindSchemas
 from sandbox.cluster.apiserver.listener import Listener
 from sandbox.cluster.apiserver.nodes import NodeAgent
 from sandbox.cluster.apiserver.proxying import Proxy
@@ -54,6 +54,7 @@ class ControlPlane:
             RESOURCES,
             clock=clock,
             chance=chance,
+            merging=schemas.merging,
             admission=(
                 ServiceAddresses(config.service_cidr, config.node_ports, chance=chance),
                 ServiceAccounts(chance=chance),
@@ -139,27 +140,15 @@ _REVIEWS = (
 )
 
 
-class NoSchemas:
-    """Until the kinds' schemas are there: everything passes, strategic merge knows no keys."""
-
-    def check(self, resource, obj, mode):  # type: ignore[no-untyped-def]
-        return ()
-
-    def merging(self, resource):  # type: ignore[no-untyped-def]
-        return None
-
-
 def listening_socket(address: tuple[str, int]) -> socket.socket:
     """A listening TCP socket. Raises OSError."""
-    listener = socket.create_server(address, backlog=256)
-    listener.setblocking(False)
-    return listener
+    return socket.create_server(address, backlog=256)
 
 
 async def run(config: ClusterConfig, listener: socket.socket) -> None:
     """Run a cluster until SIGTERM or SIGINT."""
     address = listener.getsockname()[:2]
-    plane = ControlPlane(config, address=(address[0], address[1]), clock=SystemClock(), schemas=NoSchemas())
+    plane = ControlPlane(config, address=(address[0], address[1]), clock=SystemClock(), schemas=KindSchemas())
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -174,6 +163,3 @@ async def run(config: ClusterConfig, listener: socket.socket) -> None:
         # Last, because whoever sees it expects an answer.
         write_kubeconfig(config.kubeconfig_path, kubeconfig(plane.server, plane.authority))
         await stopping.wait()
-
-
-__all__ = ["Callable", "ControlPlane", "listening_socket", "run"]

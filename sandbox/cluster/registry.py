@@ -16,6 +16,8 @@ from sandbox.cluster.api import names
 from sandbox.cluster.api.clock import Clock, SystemClock, stamp
 from sandbox.cluster.api.deletion import DeleteOptions, mark, releasable
 from sandbox.cluster.api.errors import AlreadyExists, BadRequest, Conflict, Forbidden, Gone, Invalid, NotFound
+from sandbox.cluster.api.managedfields import APPLY, UPDATE, Manager, apply, record
+from sandbox.cluster.api.merge import MergeSchema
 from sandbox.cluster.api.metadata import metadata_causes, ordered
 from sandbox.cluster.api.objects import Key, Object, key_of
 from sandbox.cluster.api.selectors import FieldSelector, LabelSelector, from_object, parse_fields, parse_labels
@@ -57,11 +59,13 @@ class Registry:
         clock: Clock | None = None,
         chance: random.Random | None = None,
         admission: Sequence[Admission] = (),
+        merging: Callable[[Resource], MergeSchema | None] = lambda _resource: None,
     ) -> None:
         self.store = store
         self.clock: Clock = clock or SystemClock()
         self._chance = chance or random.SystemRandom()
         self._admission = tuple(admission)
+        self._merging = merging
         self._resources = {resource.qualified: resource for resource in reversed(resources)}
 
     # Resources
@@ -186,6 +190,7 @@ class Registry:
         key = key_of(new)
         if self.store.find(resource.qualified, key) is not None:
             raise AlreadyExists(resource, key.name)
+        self._record(resource, new, None, manager)
         if dry_run:
             return ordered(new)
         stored = self.store.create(resource.qualified, key, lambda revision: encode(new, revision))
@@ -208,6 +213,7 @@ class Registry:
         for admission in self._admission:
             admission.admit(self, resource, new, old)
         self._validate(resource, new, old)
+        self._record(resource, new, old, manager)
         return self._replace(resource, new, old, dry_run=dry_run)
 
     def update_status(self, resource: Resource, obj: Object, *, dry_run: bool = False, manager: str = "") -> Object:
@@ -221,7 +227,24 @@ class Registry:
         new.pop("status", None)
         if "status" in obj:
             new["status"] = copy.deepcopy(obj["status"])
+        self._record(resource, new, old, manager, subresource="status")
         return self._replace(resource, new, old, dry_run=dry_run)
+
+    def apply(
+        self, resource: Resource, obj: Object, *, manager: str, force: bool = False, dry_run: bool = False
+    ) -> tuple[Object, bool]:
+        """Server-side apply: (the object, whether it was created). Raises ApplyConflict too."""
+        who = Manager(manager, APPLY, resource.api_version)
+        schema, time = self._merging(resource), stamp(self.clock.now())
+        live = self.find(resource, key_of(obj))
+        if live is None:
+            new = copy.deepcopy(obj)
+            new["metadata"].pop("managedFields", None)
+            record(new, None, who, schema=schema, time=time)
+            return self.create(resource, new, dry_run=dry_run), True
+        return self.update(
+            resource, apply(live, obj, who, schema=schema, time=time, force=force), dry_run=dry_run
+        ), False
 
     def patch_status(self, resource: Resource, key: Key, change: Callable[[Object], None]) -> Object:
         """Read, let `change` edit the copy, write its status: no conflict is possible; equal is not written."""
@@ -322,6 +345,15 @@ class Registry:
         return [Change(resource, event) for event in events]
 
     # Within
+
+    def _record(
+        self, resource: Resource, new: Object, old: Object | None, manager: str, *, subresource: str = ""
+    ) -> None:
+        """Note in managedFields who made this change; our own controllers are not asked for a name."""
+        if not manager or (old is not None and ordered(new) == old):
+            return
+        who = Manager(manager, UPDATE, resource.api_version, subresource)
+        record(new, old, who, schema=self._merging(resource), time=stamp(self.clock.now()))
 
     def _prepare_metadata(self, resource: Resource, new: Object, namespace: str) -> None:
         new["kind"], new["apiVersion"] = resource.kind, resource.api_version

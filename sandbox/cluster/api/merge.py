@@ -34,6 +34,22 @@ class MergeSchema(Protocol):
     def items(self) -> MergeSchema | None:
         """What a list's objects are."""
 
+    @property
+    def list_type(self) -> str:
+        """`atomic`, `set`, `map` or empty."""
+
+    @property
+    def map_keys(self) -> Sequence[str]:
+        """The keys that tell the objects of a `map` list apart, for managed fields and apply."""
+
+    @property
+    def map_type(self) -> str:
+        """`atomic` for an object that has one owner as a whole."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether it is an object whose fields are known, not a map."""
+
 
 class PatchRefused(ApiError):
     """The patch does not fit the object."""

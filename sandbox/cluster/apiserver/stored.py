@@ -173,7 +173,6 @@ class StoredResources:
             obj,
             manager=call.manager,
             force=call.request.flag("force"),
-            schema=self._schemas.merging(call.resource),
             dry_run=call.dry_run,
         )
         return applied, created, warnings
