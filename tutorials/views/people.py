@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -66,9 +67,9 @@ def leave(request: HttpRequest) -> HttpResponse:
     if not isinstance(request.user, AnonymousUser):
         attempts.end_all(request.user, reason=Sandbox.Reason.LEFT, now=timezone.now())
     logout(request)
+    rotate_token(request)
     response = render(request, "left.html", {"resume_code": code, "resume_url": resume_url(request, code)})
-    for cookie in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
-        response.delete_cookie(cookie, samesite="Lax")
+    response.delete_cookie(settings.SESSION_COOKIE_NAME, samesite="Lax")
     response["Clear-Site-Data"] = '"storage"'
     return response
 
