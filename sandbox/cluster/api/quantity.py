@@ -18,8 +18,13 @@ class QuantityError(ValueError):
     """It is no quantity; the message is Kubernetes' own."""
 
     def __init__(self, text: object = "") -> None:
-        self.text = text
-        super().__init__(f"quantities must match the regular expression '{EXPRESSION}'")
+        match = re.fullmatch(EXPRESSION, str(text)[:_MAX_LENGTH])
+        if match is None:
+            super().__init__(f"quantities must match the regular expression '{EXPRESSION}'")
+        elif not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", match[1]):
+            super().__init__("unable to parse numeric part of quantity")
+        else:
+            super().__init__("unable to parse quantity's suffix")
 
 
 def _split(value: object) -> tuple[Decimal, str]:

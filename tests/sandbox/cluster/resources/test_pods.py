@@ -62,6 +62,7 @@ def test_quality_of_service_follows_from_requests_and_limits(resources, quality)
     assert quality_of_service(pod(resources=resources)) == quality
 
 
+AT = "spec.containers[0]"
 MUST_MATCH = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 
 
