@@ -248,7 +248,7 @@ else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
-CELERY_BROKER_URL = BROKER
+CELERY_BROKER_URL = "memory://localhost/" if BROKER == "memory://" else BROKER
 CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05} if BROKER == "memory://" else {"visibility_timeout": 3600}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = "json"

@@ -1,0 +1,64 @@
+"""The worker and the clock run here for real, in threads, over the broker in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+
+from tests.tutorials.fakes import FakeBackend
+from tutorials import celery, embedded, tasks
+from tutorials.celery import app
+from tutorials.embedded import Workers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    found = embedded.start_workers()
+    yield found
+    found.stop()
+    connections.close_all()
+
+
+def test_work_handed_over_is_done_in_a_thread(
+    workers: Workers, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    seen: list[str] = []
+
+    async def stop(name: str) -> None:
+        seen.append(f"{name} in {threading.current_thread() is threading.main_thread()}")
+        done.set()
+
+    monkeypatch.setattr(backend, "stop", stop)
+    app.send_task("tutorials.stop", ["learner-a"])
+    assert done.wait(10)
+    assert seen == ["learner-a in False"]
+
+
+def test_a_task_that_fails_does_not_end_the_worker(
+    workers: Workers, backend: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    async def stop(name: str) -> None:
+        if name == "learner-a":
+            raise ZeroDivisionError
+        done.set()
+
+    monkeypatch.setattr(backend, "stop", stop)
+    for name in ("learner-a", "learner-b"):
+        app.send_task("tutorials.stop", [name])
+    assert done.wait(10)
+
+
+def test_every_task_that_is_handed_over_or_scheduled_exists() -> None:
+    names = {f"tutorials.{name}" for name in tasks.TASKS}
+    assert names <= set(app.tasks)
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= names
+    assert celery.app.conf.task_serializer == "json"
+    assert celery.app.conf.accept_content == ["json"]
