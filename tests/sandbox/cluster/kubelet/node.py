@@ -18,7 +18,14 @@ from sandbox.linux import layout, mount, skeleton, starter, syscalls
 from sandbox.linux.cgroup import Group
 from sandbox.linux.containers import Containers
 
-IMAGES = ("kubernetes-bootcamp-v1", "kubernetes-bootcamp-v2", "kubernetes-bootcamp-failing", "busybox", "debian", "curl")
+IMAGES = (
+    "kubernetes-bootcamp-v1",
+    "kubernetes-bootcamp-v2",
+    "kubernetes-bootcamp-failing",
+    "busybox",
+    "debian",
+    "curl",
+)
 BOOTCAMP = "gcr.io/google-samples/kubernetes-bootcamp:v1"
 
 
