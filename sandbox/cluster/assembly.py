@@ -13,6 +13,7 @@ import socket
 from sandbox.cluster.admission.service_accounts import ServiceAccounts
 from sandbox.cluster.admission.service_addresses import ServiceAddresses
 from sandbox.cluster.api.clock import Clock, SystemClock
+from sandbox.cluster.apiserver import openapi
 from sandbox.cluster.apiserver.api import Api, Endpoints
 from sandbox.cluster.apiserver.authentication import Tokens
 from sandbox.cluster.apiserver.authorization import Authorizer
@@ -124,9 +125,7 @@ class ControlPlane:
             question_resources=_REVIEWS,
         )
         address = f"{self.config.node_ip}:{self.address[1]}"
-        documents = Documents(
-            lambda: [*self.registry.resources(), *_REVIEWS], address=address, openapi=lambda _request, _resources: None
-        )
+        documents = Documents(lambda: [*self.registry.resources(), *_REVIEWS], address=address, openapi=openapi.answer)
         return Api(self.registry, tokens=self.tokens, authorizer=authorizer, endpoints=endpoints, documents=documents)
 
 

@@ -227,15 +227,3 @@ def check(resource: Resource, obj: Object, mode: str) -> Sequence[str]:
 
 def _cannot(resource: Resource) -> str:
     return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-
-
-class KubernetesSchemas:
-    """What the schemas of Kubernetes' own kinds say about bodies and patches."""
-
-    def check(self, resource: Resource, obj: Object, mode: str) -> Sequence[str]:
-        """See `check`."""
-        return check(resource, obj, mode)
-
-    def merging(self, resource: Resource) -> schema.Node | None:
-        """How strategic merge patches and applies merge this kind; None: its kind has no schema."""
-        return schema.kind(resource.group, resource.version, resource.kind)

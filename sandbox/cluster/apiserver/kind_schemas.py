@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sandbox.cluster.api import schema
 from sandbox.cluster.api.merge import MergeSchema
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.apiserver import fieldvalidation
 from sandbox.cluster.resources.resource import Resource
 
 
@@ -15,7 +16,7 @@ class KindSchemas:
 
     def check(self, resource: Resource, obj: Object, mode: str) -> Sequence[str]:
         """Warnings about unknown fields. Raises BadRequest."""
-        return ()
+        return fieldvalidation.check(resource, obj, mode)
 
     def merging(self, resource: Resource) -> MergeSchema | None:
         """How the kind's objects merge."""
