@@ -147,7 +147,8 @@ class CrunRuntime:
 
     def _prepare(self, spec: ContainerSpec, pod: CrunPod, directory: Path) -> Identity:
         stored = self.images.find(spec.image.name)
-        crun_root.mount_root(stored, directory)
+        read_only = bool(spec.security.get("readOnlyRootFilesystem"))
+        crun_root.mount_root(stored, directory, read_only=read_only)
         identity = identity_of(pod.pod, spec, crun_root.user_of(spec, stored))
         identity.save(directory)
         return identity

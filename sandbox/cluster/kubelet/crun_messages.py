@@ -33,6 +33,6 @@ def _why(text: str, command: Sequence[str], where: str) -> str:
         if "/" in program:
             return f"{where}exec: {name}: stat {program}: no such file or directory"
         return f"{where}exec: {name}: executable file not found in $PATH"
-    if "Permission denied" in text:
+    if "Permission denied" in text or "open executable: Operation not permitted" in text:
         return f"{where}exec: {name}: permission denied"
     return text

@@ -14,11 +14,13 @@ from sandbox.linux import layout, mount, rootfs, syscalls
 from sandbox.linux.beneath import open_beneath
 
 
-def mount_root(stored: StoredImage, directory: Path) -> Path:
+def mount_root(stored: StoredImage, directory: Path, *, read_only: bool) -> Path:
     """Mount a fresh root for the container whose files live in `directory`. Raises OSError."""
     target, upper = directory / "rootfs", directory / "upper"
     if stored.on_system:
         rootfs.mount_root(target, upper=upper, layers=stored.layers)
+        if read_only:
+            mount.read_only(target / "usr")  # crun makes only / itself read-only, and this is a mount of its own
     else:
         mount.overlay(target, lower=stored.layers, upper=upper, work=directory / "work")
     return target
@@ -94,7 +96,7 @@ def user_of(spec: ContainerSpec, stored: StoredImage) -> User:
         gid = _group(stored, group)
     if security.get("runAsGroup") is not None:
         gid = int(security["runAsGroup"])
-    groups = {int(number) for number in security.get("supplementalGroups") or ()}
+    groups = {gid, *(int(number) for number in security.get("supplementalGroups") or ())}
     if security.get("fsGroup") is not None:
         groups.add(int(security["fsGroup"]))
     if not _many_ids():

@@ -225,8 +225,8 @@ async def test_privileged_gets_no_more_than_dockers_capabilities(runtime: CrunRu
     assert "CapBnd:\t00000000a80425fb" in status
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
-    for attempt in ("mount -t tmpfs none /tmp", "ip link set eth0 down", "mknod /tmp/d b 8 0 && cat /tmp/d"):
-        assert "ermitted" in await said(container, "sh", "-c", attempt) + "", attempt
+    for attempt in ("mount -t tmpfs none /tmp", "ip link set eth0 down", "mknod /tmp/d c 1 1 && cat /tmp/d"):
+        assert "ermi" in await said(container, "sh", "-c", attempt), attempt
     plain = await node.container(
         runtime, "busybox", "sleep", "100", name="b", security={"capabilities": {"drop": ["all"]}}
     )
@@ -253,7 +253,7 @@ async def test_volumes_are_shared_and_survive_a_container(runtime: CrunRuntime) 
     script = "cat /etc/given; echo more > /cache/file; echo no > /etc/given"
     container = await pod.start(await node.container(runtime, "busybox", "sh", "-c", script, mounts=mounts))
     await container.wait()
-    assert log_of(container) == ["given", "sh: can't create /etc/given: Read-only file system"]
+    assert sorted(log_of(container)) == ["given", "sh: can't create /etc/given: Read-only file system"]
     assert (volume / "file").read_text() == "more\n"
 
 
@@ -265,6 +265,7 @@ async def test_no_mount_leads_to_what_is_ours(runtime: CrunRuntime) -> None:
     (volume / "link").symlink_to(layout.OURS)
     (volume / "up").symlink_to("../../..")
     (layout.OURS / "secret").write_text("ours")
+    (layout.OURS / "shared").mkdir(exist_ok=True)
     hostile = (
         "/", "/run", str(layout.OURS), f"{layout.OURS}/secret", "/proc/1/root", "/proc", "/dev", "/sys", "/etc",
         f"{volume}/link", f"{volume}/link/secret", f"{volume}/up", f"{volume}/../../../../../run/quayside",
@@ -288,7 +289,7 @@ async def test_a_container_sees_no_process_and_no_file_of_ours(runtime: CrunRunt
     assert "python" not in seen
     assert "No such file" in await said(container, "ls", str(layout.OURS))
     assert "Read-only" in await said(container, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-    assert "Permission denied" in await said(container, "sh", "-c", "cat /proc/kcore | head -c 1") or True
+    assert await said(container, "sh", "-c", "head -c 1 /proc/kcore 2>/dev/null") == ""
 
 
 @on_a_node
@@ -336,7 +337,6 @@ async def test_many_pods_start_at_once(runtime: CrunRuntime) -> None:
 @on_a_node
 async def test_a_full_disk_stops_the_pod_and_not_us(runtime: CrunRuntime) -> None:
     pod = await runtime.run(node.pod("p"))
-    os.truncate(layout.LEARNER, 0) if False else None
     spec = await node.container(runtime, "busybox", "sh", "-c", "dd if=/dev/zero of=/big bs=1M count=64")
     container = await pod.start(spec)
     assert (await container.wait()).code in (0, 1)
