@@ -21,29 +21,32 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True, help="where to listen")
     parser.add_argument("--allow-uid", type=int, action="append", default=[], metavar="UID", help="who may ask")
     parser.add_argument("--with-parent", action="store_true", help="end when the process that started us ends")
+    parser.add_argument("--quiet", action="store_true", help="say only what is wrong")
     return parser.parse_args(given)
 
 
 def main() -> int:
     """Serve until told to end; 1 when it cannot begin."""
     options = arguments()
-    logging.basicConfig(level=logging.INFO, format="launch: %(message)s", stream=sys.stderr)
+    level = logging.WARNING if options.quiet else logging.INFO
+    logging.basicConfig(level=level, format="launch: %(message)s", stream=sys.stderr)
     parent = os.getppid()
     if options.with_parent:
         syscalls.die_with_parent(signal.SIGTERM)
         if os.getppid() != parent:
             return 1
-    data = options.data.resolve()
+    path = options.socket.resolve()
     owner = options.allow_uid[0] if options.allow_uid else os.geteuid()
     try:
-        listener = daemon.listen(options.socket.resolve(), owner=owner)
+        listener = daemon.listen(path, owner=owner)
     except daemon.AlreadyRunning as error:
         logging.error("Another launcher serves %s.", error)
         return 1
     zygote.preload()
     from sandbox.agent.main import main as agent  # noqa: PLC0415 - the zygote decides what is imported, and when
 
-    daemon.Daemon(host.find(data), data=data, allowed=options.allow_uid, entry=agent).serve(listener)
+    found = host.find(options.data.resolve(), socket=path)
+    daemon.Daemon(found, run=path.parent, allowed=options.allow_uid, entry=agent).serve(listener)
     return 0
 
 

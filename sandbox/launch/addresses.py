@@ -8,20 +8,17 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from contextlib import suppress
 from pathlib import Path
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Addresses:
-    """The directory `run/sandboxes` below the data directory, made afresh."""
+    """The directory `sandboxes` beside the daemon's own socket, made afresh."""
 
-    def __init__(self, data: Path) -> None:
-        self.path = data.resolve() / "run/sandboxes"
-        with suppress(FileExistsError):
-            (data / "run").mkdir(parents=True)
-        self._run = os.open(data.resolve() / "run", _DIRECTORY)
+    def __init__(self, run: Path) -> None:
+        self.path = run / "sandboxes"
+        self._run = os.open(run, _DIRECTORY)
         shutil.rmtree("sandboxes", ignore_errors=True, dir_fd=self._run)
         self._sandboxes = _fresh("sandboxes", self._run)
         os.fchmod(self._sandboxes, 0o711)

@@ -40,11 +40,11 @@ class Refused(Exception):
 
 
 class Daemon:
-    """Holds every sandbox of one data directory."""
+    """Holds the sandboxes that were started by way of one socket; `run` is the directory it lies in."""
 
-    def __init__(self, host: Host, *, data: Path, allowed: Collection[int], entry: Entry) -> None:
+    def __init__(self, host: Host, *, run: Path, allowed: Collection[int], entry: Entry) -> None:
         self._host = host
-        self._addresses = Addresses(data)
+        self._addresses = Addresses(run)
         self._allowed = {os.geteuid(), *allowed}
         self._owner = next(iter(allowed), os.geteuid())
         self._entry = entry
@@ -70,7 +70,7 @@ class Daemon:
         while any(held.running for held in self._held.values()) and time.monotonic() < deadline:
             self._turn()
         self._addresses.close()
-        self._host.cgroups.remove()
+        self._host.let_go()
 
     def _end(self, *_: object) -> None:
         self._ending = True

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.backend import Limits
+from sandbox.launch.belongings import Belongings, key_of
 from sandbox.launch.inside import OWN_PROCESSES
 from sandbox.linux import cgroup, idmap, mount, skeleton, syscalls
 from sandbox.linux.cgroup import Group
@@ -18,7 +18,6 @@ from sandbox.linux.idmap import IdMapping
 
 _OWN_MEMORY = 512 << 20
 """For agent, starter and cluster of one sandbox: some 20 MiB in practice, more with thousands of objects stored."""
-
 
 _CACHE = Path("/var/cache/quayside")
 
@@ -36,6 +35,7 @@ class Host:
     """The group in which every sandbox gets one; without directories when the host gives us none."""
     data: Path
     """The platform's directory, of which images/ and tools/ are shown. The site's own user may write there."""
+    belongings: Belongings | None
     skeleton: Path | None
     """Made by the daemon for all sandboxes when its owners can be mapped; else each makes its own (some ms)."""
 
@@ -45,6 +45,12 @@ class Host:
         if self.skeleton is not None:
             found["skeleton"] = self.skeleton
         return {name: path for name, path in found.items() if path.is_dir() and not path.is_symlink()}
+
+    def let_go(self) -> None:
+        """Remove what was made for the daemon's life."""
+        self.cgroups.remove()
+        if self.belongings is not None:
+            self.belongings.let_go()
 
     def not_enforced(self) -> list[str]:
         """What a learner is not kept from here, each as a sentence."""
@@ -78,35 +84,31 @@ class Host:
         return ours, theirs
 
 
-def find(data: Path) -> Host:
-    """Try what can be had; nothing is left behind but the skeleton and an empty control group."""
+def find(data: Path, *, socket: Path) -> Host:
+    """Try what can be had. `socket` is the daemon's, and names what it leaves outside its own directory."""
     mapping = idmap.choose_mapping()
     mounts_for_others, idmapped = _try_trees(mapping)
+    belongings = Belongings.claim(_CACHE, socket) if os.geteuid() == 0 else None
     return Host(
         mapping=mapping,
         mounts_for_others=mounts_for_others,
         idmapped=idmapped,
-        cgroups=_own_group(data),
+        cgroups=_own_group(key_of(socket), belongings.orphans if belongings else ()),
         data=data,
-        skeleton=_build_skeleton(data) if idmapped else None,
+        belongings=belongings,
+        skeleton=_build_skeleton(belongings.path) if idmapped and belongings else None,
     )
 
 
-def _build_skeleton(data: Path) -> Path | None:
+def _build_skeleton(place: Path) -> Path | None:
     """Not below the data directory: whoever may write there could lead root's writes and reads elsewhere by a link."""
-    made = _CACHE / _key(data) / "skeleton"
+    made = place / "skeleton"
     try:
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
+        made.mkdir()
         skeleton.build(made, mode="range")
     except OSError:
         return None
     return made
-
-
-def _key(data: Path) -> str:
-    """Names what belongs to a data directory, so that two platforms on one host leave each other's alone."""
-    return hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:10]
 
 
 def _try_trees(mapping: IdMapping) -> tuple[bool, bool]:
@@ -137,14 +139,16 @@ def _try_trees(mapping: IdMapping) -> tuple[bool, bool]:
     return True, mapped
 
 
-def _own_group(data: Path) -> Group:
-    """The group for all sandboxes of this data directory, or one without directories."""
+def _own_group(key: str, orphans: Sequence[str]) -> Group:
+    """The group for all sandboxes of this daemon, or one without directories."""
     mounts, membership = Path("/proc/self/mountinfo").read_text(), Path("/proc/self/cgroup").read_text()
     for found in cgroup.candidates(mounts=mounts, membership=membership):
         try:
             if found.version == 2:
                 _leave_root(found)
-            group = found.child(f"quayside-{_key(data)}")
+            for orphan in orphans:
+                found.below(f"quayside-{orphan}").remove()
+            group = found.child(f"quayside-{key}")
             _check_usable(group)
         except OSError:
             continue
