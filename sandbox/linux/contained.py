@@ -41,6 +41,7 @@ class Contained:
         self._labels: Object = request["labels"]
         self._log_path: str | None = request["log"]
         self._stdin_once: bool = request["stdin_once"]
+        self._memory_limit: int | None = request["resources"]["memory"]
         self._started_at = 0.0
         self._exit: Object | None = None
         self._ended = asyncio.Event()
@@ -84,6 +85,7 @@ class Contained:
             "started_at": self._started_at,
             "labels": self._labels,
             "log": self._log_path,
+            "memory_limit": self._memory_limit,
             "exit": self._exit,
         }
 
@@ -93,9 +95,12 @@ class Contained:
         assert self._exit is not None
         return self._exit
 
-    def kill(self, number: int, *, oom: bool = False) -> None:
+    def mark_oom(self) -> None:
+        """Have its end count as OOMKilled, if it does end with an error."""
+        self._oom = True
+
+    def kill(self, number: int) -> None:
         """Signal its first process; nothing when it has ended."""
-        self._oom = self._oom or (oom and self.pid > 0)
         if self.pid > 0:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)

@@ -6,6 +6,7 @@ The wire (one JSON object a packet on a SEQPACKET socket, file descriptors besid
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from typing import Any, Literal
 from sandbox.linux import oci, starter_wire
 
 Object = dict[str, Any]
+
+_OOM_SECONDS = 0.5
 
 
 class ContainerError(Exception):
@@ -88,6 +91,7 @@ class Known:
     started_at: float
     labels: Mapping[str, str]
     log: str | None
+    memory_limit: int | None
     exit: Exit | None
     """None while it runs."""
 
@@ -192,9 +196,13 @@ class Containers:
         answer, _ = await self._call("wait", {"id": name})
         return _exit(answer)
 
-    async def kill(self, name: str, number: int = signal.SIGKILL, *, oom: bool = False) -> None:
-        """Signal the first process; nothing when it has ended. `oom` makes its end count as OOMKilled."""
-        await self._call("kill", {"id": name, "signal": int(number), "oom": oom})
+    async def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Signal the first process; nothing when it has ended."""
+        await self._call("kill", {"id": name, "signal": int(number)})
+
+    async def mark_oom(self, pid: int) -> None:
+        """Have the end of the container that this process belongs to count as OOMKilled, if it ends with an error."""
+        await self._call("oom", {"pid": pid})
 
     async def remove(self, name: str) -> None:
         """Kill what runs of the container and forget it; removing what is gone is no error. Its log stays."""
@@ -296,5 +304,15 @@ def _known(answer: Object) -> Known:
         started_at=answer["started_at"],
         labels=answer["labels"],
         log=answer["log"],
+        memory_limit=answer["memory_limit"],
         exit=_exit(answer["exit"]) if answer["exit"] else None,
     )
+
+
+def mark_oom_now(path: str | Path, pid: int) -> None:
+    """`Containers.mark_oom` for who is about to kill that process: returns once the starter knows, within 0.5 s."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection, contextlib.suppress(OSError, ValueError):
+        connection.settimeout(_OOM_SECONDS)
+        connection.connect(str(path))
+        starter_wire.send(connection, {"n": 1, "verb": "oom", "pid": pid})
+        starter_wire.receive(connection)

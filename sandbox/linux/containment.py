@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sandbox.linux import oci
+from sandbox.linux import oci, processes
 from sandbox.linux.cgroup import Group
 from sandbox.linux.children import Children
 from sandbox.linux.contained import Contained, Gone, Refused, shell_code
@@ -89,6 +89,13 @@ class Containment:
         contained = self._containers.get(name)
         if contained is not None:
             await self._to_the_end(self._remove(contained))
+
+    def mark_oom(self, pid: int) -> None:
+        """Note that this process is being killed for want of memory, whichever container it belongs to."""
+        namespace = processes.pid_namespace(pid)
+        for contained in self._containers.values():
+            if namespace and contained.pid > 0 and processes.pid_namespace(contained.pid) == namespace:
+                contained.mark_oom()
 
     def is_session(self, name: str) -> bool:
         """Whether a session of that name is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +37,21 @@ def pid_namespace(pid: int) -> str:
 def usage_of_pid_namespace(pid: int) -> Counted:
     """What all processes use that share `pid`'s pid namespace: a container's, when `pid` is its first process."""
     namespace = pid_namespace(pid)
+    return _sum(member for member in all_pids() if namespace and pid_namespace(member) == namespace)
+
+
+def usage_of_everything() -> Counted:
+    """What all processes use that this pid namespace shows."""
+    return _sum(all_pids())
+
+
+def _sum(pids: Iterable[int]) -> Counted:
     cpu = memory = count = 0
-    for member in all_pids():
-        if namespace and pid_namespace(member) == namespace:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                cpu += _cpu_nanoseconds(member)
-                memory += private_bytes(member)
-                count += 1
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            cpu += _cpu_nanoseconds(pid)
+            memory += private_bytes(pid)
+            count += 1
     return Counted(cpu, memory, count)
 
 

@@ -136,6 +136,9 @@ class Connection:
             return await self._wait(request["id"]), []
         if verb == "kill":
             return self._kill(request), []
+        if verb == "oom":
+            self._containment.mark_oom(request["pid"])
+            return {}, []
         if verb == "remove":
             await self._containment.remove(request["id"])
             return {}, []
@@ -170,7 +173,7 @@ class Connection:
         elif self._containment.is_session(name):
             self._containment.kill_session(name, number)
         else:
-            self._containment.find(name).kill(number, oom=bool(request["oom"]))
+            self._containment.find(name).kill(number)
         return {}
 
     def _list(self, after: str) -> Object:

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.linux import layout, oci, starter, streams
 from sandbox.linux.cgroup import Group
-from sandbox.linux.containers import CannotStart, Containers, NewContainer, NoSuchContainer, StarterGone
+from sandbox.linux.containers import CannotStart, Containers, NewContainer, NoSuchContainer, StarterGone, mark_oom_now
 from tests.sandbox.inside import ROOT, inside
 
 pytestmark = pytest.mark.sandbox
@@ -89,7 +89,9 @@ async def test_signals_reach_the_first_process_and_show_in_the_exit_code() -> No
         assert (await containers.wait("a")).code in (5, 143)
         session.close()
         await containers.start(shell("b", "sleep 100"))
-        await containers.kill("b", signal.SIGKILL, oom=True)
+        [pid] = [known.pid for known in await containers.list() if known.id == "b"]
+        await asyncio.to_thread(mark_oom_now, layout.STARTER_SOCKET, pid)
+        await containers.kill("b")
         ended = await containers.wait("b")
         assert (ended.code, ended.oom_killed) == (137, True)
         await containers.kill("b")  # has ended: nothing
