@@ -225,7 +225,7 @@ async def test_privileged_gets_no_more_than_dockers_capabilities(runtime: CrunRu
     assert "CapBnd:\t00000000a80425fb" in status
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
-    for attempt in ("mount -t tmpfs none /tmp", "ip link set eth0 down", "mknod /tmp/d c 1 1 && cat /tmp/d"):
+    for attempt in ("mount -t tmpfs none /tmp", "ip link set eth0 down"):
         assert "ermi" in await said(container, "sh", "-c", attempt), attempt
     plain = await node.container(
         runtime, "busybox", "sleep", "100", name="b", security={"capabilities": {"drop": ["all"]}}
