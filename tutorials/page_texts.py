@@ -62,9 +62,6 @@ PAGE_TEXTS: dict[str, str | Promise] = {
     "task-open": _("(open)"),
     "check-passed": _("All done."),
     "check-missing": _("Something is still missing: see the list of tasks."),
-    "start-here": _("Start at this step"),
-    "start-here-title": _("Start at “{title}”?"),
-    "start-here-body": _("You get a fresh sandbox in the state that this step needs. What is in the present one is lost."),
     # Warnings
     "warning-idle": _("Nothing has happened here for a while. The sandbox ends in {time}."),
     "warning-deadline": _("The time is nearly up. The sandbox ends in {time}."),

@@ -131,7 +131,7 @@ export class ClusterPicture {
   layOut(width) {
     const left = width >= 520 ? 148 : 0;
     const services = this.placeServices(left, width);
-    const top = services.length ? services.at(-1).y + 44 : 8;
+    const top = services.length ? services.at(-1).y + 62 : 8;
     const { nodes, pods, bottom } = this.placeNodes(left, width, top);
     const listed = Math.min(this.picture.deployments.length, 4);
     return { width, left, top, services, nodes, pods, height: Math.max(bottom, left ? top + 104 + listed * 34 : 0) + 6 };

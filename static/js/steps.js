@@ -43,7 +43,9 @@ export class Steps {
       if (link.dataset.step === page) link.setAttribute("aria-current", "step");
       else link.removeAttribute("aria-current");
     }
-    this.nav.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    const link = this.nav.querySelector("[aria-current]");
+    // scrollIntoView would also move the page, which must stay where it is.
+    if (link) this.nav.scrollLeft = link.offsetLeft - (this.nav.clientWidth - link.offsetWidth) / 2;
     if (this.fromAddress() !== page && (!replace || this.isStep(page))) {
       history[replace ? "replaceState" : "pushState"](null, "", `#step-${encodeURIComponent(page)}`);
     }

@@ -87,6 +87,7 @@ export class TerminalView {
     document.addEventListener("quayside:theme", (this.recolour = () => (this.term.options.theme = palette())));
     this.refit();
     this.socket.open();
+    if (this.wantsFocus) this.term.focus();
   }
 
   /** Leave the page; the shell lives on in the sandbox. */
@@ -111,6 +112,8 @@ export class TerminalView {
   }
 
   focus() {
+    // Before it is drawn it cannot have the focus: it takes it then.
+    this.wantsFocus = true;
     this.term.focus();
   }
 
