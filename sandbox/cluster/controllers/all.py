@@ -1,0 +1,46 @@
+"""The list of controllers. A controller is a file beside this one and an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sandbox.cluster.api.clock import Clock
+from sandbox.cluster.controller import Controller
+from sandbox.cluster.controllers.deployment import DeploymentController
+from sandbox.cluster.controllers.endpoints import EndpointsController
+from sandbox.cluster.controllers.endpointslice import EndpointSliceController
+from sandbox.cluster.controllers.garbage import GarbageCollector
+from sandbox.cluster.controllers.namespace import NamespaceController
+from sandbox.cluster.controllers.namespace_contents import RootCAController, ServiceAccountController
+from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarbageCollector
+from sandbox.cluster.controllers.pod_views import PodViews
+from sandbox.cluster.controllers.replicaset import ReplicaSetController
+from sandbox.cluster.registry import Registry
+
+
+@dataclass(frozen=True)
+class ControllersConfig:
+    """What the controllers must be told."""
+
+    ca_certificate: str
+    """PEM, for kube-root-ca.crt."""
+    pod_cidr: str = "10.244.0.0/16"
+    node_times: NodeTimes = field(default_factory=NodeTimes)
+
+
+def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) -> Sequence[Controller]:
+    """Every controller of the cluster, ready to run; the scheduler is not among them."""
+    views = PodViews(registry)
+    return (
+        ServiceAccountController(registry),
+        RootCAController(registry, certificate=config.ca_certificate),
+        NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
+        DeploymentController(registry, views=views, clock=clock),
+        ReplicaSetController(registry, views=views, clock=clock),
+        EndpointsController(registry, views=views),
+        EndpointSliceController(registry, views=views, clock=clock),
+        PodGarbageCollector(registry),
+        NamespaceController(registry, clock=clock),
+        GarbageCollector(registry),
+    )
