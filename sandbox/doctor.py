@@ -33,6 +33,7 @@ class Step:
 
 # (stage, errno) → remedy; a stage of "" is any.
 _REMEDIES: Sequence[tuple[str, int | None, str]] = (
+    ("system", None, "Run as root: files of the host can be shown as the learner's own only then."),
     ("clone", errno.EPERM, "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, or in a container a "
      "seccomp profile that lets clone and unshare through (docs/self-hosting.md)."),
     ("clone", errno.ENOSPC, "Raise the limit: sysctl user.max_user_namespaces=10000."),
@@ -45,7 +46,6 @@ _REMEDIES: Sequence[tuple[str, int | None, str]] = (
      "or a profile with userns,; in Docker: --security-opt apparmor=unconfined. Or run as root."),
     ("overlay", errno.EOVERFLOW, "The host's files belong to ids that the sandbox does not have: run as root."),
     ("cgroups", None, "Run as root, or as a user under: systemd-run --user --scope -p Delegate=yes ./quayside up."),
-    ("system", None, "Run as root: files of the host can be shown as the learner's own only then."),
     ("mode", None, "Mend the steps above."),
     ("nft", None, "Install the package nftables; in gVisor there is none. Services have no address without it."),
     ("crun", None, "Install the package crun."),

@@ -12,7 +12,7 @@ from pathlib import Path
 from sandbox.backend import Limits
 from sandbox.launch.belongings import Belongings, key_of
 from sandbox.launch.inside import OWN_PROCESSES
-from sandbox.linux import cgroup, idmap, mount, skeleton, syscalls
+from sandbox.linux import cgroup, idmap, mount, namespaces, skeleton, syscalls
 from sandbox.linux.cgroup import Group
 from sandbox.linux.idmap import IdMapping
 
@@ -53,20 +53,18 @@ class Host:
             self.belongings.let_go()
 
     def not_enforced(self) -> list[str]:
-        """What a learner is not kept from here, each as a sentence."""
+        """What a learner is not kept from here, each in a sentence without its full stop."""
         said = []
         if "memory" not in self.cgroups.directories:
-            said.append(
-                "Memory is watched by the agent, not limited by the kernel: a limit can be passed for a moment."
-            )
+            said.append("Memory is watched by the agent, not limited by the kernel: a limit can be passed for a moment")
         if "cpu" not in self.cgroups.directories:
-            said.append("Processor time is not limited.")
-        if "pids" not in self.cgroups.directories:
-            said.append("The number of processes is limited only on Linux 6.14 and newer.")
+            said.append("Processor time is not limited")
+        if "pids" not in self.cgroups.directories and not namespaces.processes_can_be_limited():
+            said.append("The number of processes is not limited before Linux 6.14")
         if self.mapping.mode == "single":
-            said.append("All users of a sandbox are one: the platform's own user.")
+            said.append("All users of a sandbox are one: the platform's own user")
         if not self.idmapped:
-            said.append("Learners cannot change files below /usr.")
+            said.append("Learners cannot change files below /usr")
         return said
 
     def group_for(self, name: str, limits: Limits, owner: int) -> tuple[Group, Group]:

@@ -212,7 +212,7 @@ def _mode(found: Host, steps: Sequence[Found]) -> Found:
     limits = "limits by cgroups" if "memory" in found.cgroups.directories else "limits by watching"
     said = f"local sandboxes with {ids} and {limits}" if works else "no sandboxes"
     loose = found.not_enforced()
-    detail = f"{said}; nothing is left unenforced" if works and not loose else "; ".join([said, *loose])
+    detail = f"{said}; nothing is left unenforced" if works and not loose else ". ".join([said, *loose])
     return Found("mode", works, detail)
 
 

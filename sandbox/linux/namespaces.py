@@ -94,10 +94,13 @@ def set_up_network() -> None:
         Path("/proc/sys", name).write_text(value)
 
 
-def limit_processes(most: int) -> bool:
-    """Bound the processes of this pid namespace; False before Linux 6.14, where the number is the host's."""
+def processes_can_be_limited() -> bool:
+    """Whether a pid namespace has a limit of its own; before Linux 6.14 the number is the whole host's."""
     release = os.uname().release.split(".")
-    if tuple(int(part) for part in release[:2] if part.isdigit()) < (6, 14):
-        return False
-    Path("/proc/sys/kernel/pid_max").write_text(str(max(most, 512)))
-    return True
+    return tuple(int(part) for part in release[:2] if part.isdigit()) >= (6, 14)
+
+
+def limit_processes(most: int) -> None:
+    """Bound the processes of this pid namespace, where it has a limit of its own."""
+    if processes_can_be_limited():
+        Path("/proc/sys/kernel/pid_max").write_text(str(max(most, 512)))
