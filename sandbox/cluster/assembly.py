@@ -21,17 +21,26 @@ from sandbox.cluster.apiserver.containers import Containers
 from sandbox.cluster.apiserver.documents import Documents
 from sandbox.cluster.apiserver.kind_schemas import KindSchemas
 from sandbox.cluster.apiserver.listener import Listener
-from sandbox.cluster.apiserver.nodes import NodeAgent
 from sandbox.cluster.apiserver.proxying import Proxy
 from sandbox.cluster.apiserver.questions import Questions
 from sandbox.cluster.apiserver.stored import Schemas, StoredResources
 from sandbox.cluster.apiserver.subresources import Subresources
 from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.config import ClusterConfig
+from sandbox.cluster.controller import ControllerLoop
+from sandbox.cluster.controllers.all import ControllersConfig, controllers
+from sandbox.cluster.dns import DnsServer, Names
+from sandbox.cluster.kubelet import crun
+from sandbox.cluster.kubelet.crun import CrunRuntime
+from sandbox.cluster.kubelet.runtime import ContainerRuntime
+from sandbox.cluster.kubelet.simulated import SimulatedRuntime
+from sandbox.cluster.node_pool import NodePool, kept_running
 from sandbox.cluster.pki import Authority, TokenSigner, kubeconfig, public_kubeconfig, write_kubeconfig
+from sandbox.cluster.proxy import ServiceProxy
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources import reviews
 from sandbox.cluster.resources.all import RESOURCES
+from sandbox.cluster.scheduler import Scheduler
 from sandbox.cluster.store import Store
 
 log = logging.getLogger(__name__)
@@ -63,7 +72,9 @@ class ControlPlane:
         )
         self.authority = Authority(config.pki)
         self.tokens = Tokens(TokenSigner(config.pki), registry=self.registry, clock=clock)
-        self.agents: dict[str, NodeAgent] = {}
+        self.pool = NodePool(
+            self.registry, config=config, clock=clock, tokens=self.tokens, runtime_of=Runtimes(config, clock=clock).of
+        )
         self.api = self._api(schemas)
 
     @property
@@ -92,7 +103,7 @@ class ControlPlane:
     def _api(self, schemas: Schemas) -> Api:
         authorizer = Authorizer(self.registry)
         stored = StoredResources(self.registry, schemas=schemas)
-        containers = Containers(self.registry, self.agents.get)
+        containers = Containers(self.registry, self.pool.agent)
         proxy = Proxy(self.registry, containers)
         parts = Subresources(stored, tokens=self.tokens)
         questions = Questions(tokens=self.tokens, authorizer=authorizer)
@@ -145,20 +156,71 @@ def listening_socket(address: tuple[str, int]) -> socket.socket:
 
 
 async def run(config: ClusterConfig, listener: socket.socket) -> None:
-    """Run a cluster until SIGTERM or SIGINT."""
+    """Run a cluster until SIGTERM or SIGINT. Raises what keeps it from starting."""
     address = listener.getsockname()[:2]
-    plane = ControlPlane(config, address=(address[0], address[1]), clock=SystemClock(), schemas=KindSchemas())
+    clock = SystemClock()
+    plane = ControlPlane(config, address=(address[0], address[1]), clock=clock, schemas=KindSchemas())
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stopping.set)
     server = Listener(plane.api.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(plane.store.close)
-        stack.push_async_callback(server.close)
         plane.bootstrap()
+        parts = asyncio.create_task(_run_parts(plane, clock))
+        stack.push_async_callback(_cancelled, parts)
+        for number in range(1, config.nodes + 1):
+            await plane.pool.start(number)
+        stack.push_async_callback(plane.pool.close, containers=not config.keep_containers)
+        stack.push_async_callback(server.close)
         await server.listen_unix(config.socket_path)
         await server.listen_tls(listener, plane.authority.server_context(plane.hosts()))
         # Last, because whoever sees it expects an answer.
         write_kubeconfig(config.kubeconfig_path, kubeconfig(plane.server, plane.authority))
         await stopping.wait()
+
+
+async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
+    """The control plane's loops: each on its own, so that the failure of one is not the end of the others."""
+    config = plane.config
+    registry = plane.registry
+    listed = controllers(
+        registry,
+        clock=clock,
+        config=ControllersConfig(ca_certificate=plane.authority.certificate.decode(), pod_cidr=config.pod_cidr),
+    )
+    async with asyncio.TaskGroup() as group:
+        for controller in (*listed, Scheduler(registry, clock=clock)):
+            work = ControllerLoop(controller, registry=registry, clock=clock)
+            group.create_task(kept_running(controller.name, work.run, clock), name=controller.name)
+        if config.runtime == "crun":
+            proxy = ServiceProxy(registry, clock=clock, service_cidr=config.service_cidr)
+            group.create_task(kept_running("service proxy", proxy.run, clock))
+            dns = DnsServer(Names(registry, chance=random.SystemRandom()))
+            group.create_task(kept_running("dns", dns.run, clock))
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+class Runtimes:
+    """What runs the nodes' pods: one crun for all, or a simulation for each."""
+
+    def __init__(self, config: ClusterConfig, *, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._crun: CrunRuntime | None = None
+
+    async def of(self, number: int) -> ContainerRuntime:
+        """The runtime of a node. Raises StarterGone."""
+        if self._config.runtime == "simulated":
+            prefix = str(ipaddress.IPv4Network(self._config.pod_cidr)[(number - 1) * 256]).rpartition(".")[0]
+            return SimulatedRuntime(
+                clock=self._clock, pods=self._config.pods or self._config.data / "pods", network=f"{prefix}."
+            )
+        if self._crun is None:
+            self._crun = await crun.connect(self._config)
+        return self._crun

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 KUBERNETES_VERSION = "v1.33.1"
@@ -42,8 +43,14 @@ class ClusterConfig:
     """Where pods' files live, for crun (the learner's sized tmpfs); None: `data/pods`."""
     containers_socket: Path | None = None
     """The starter's socket, for crun."""
-    logs: Path | None = None
-    """Container logs; None: `data/logs`."""
+    node_root: Path = Path("/")
+    """The node's own tree as learners see it: what hostPath volumes mean."""
+    capacity: Mapping[str, str] = field(
+        default_factory=lambda: {"cpu": "2", "memory": "4026532Ki", "ephemeral-storage": "20Gi", "pods": "110"}
+    )
+    """What each node says it has."""
+    keep_containers: bool = False
+    """Leave pods' containers alone at the end, for the next process to adopt."""
 
     @property
     def store(self) -> Path:

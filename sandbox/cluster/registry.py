@@ -259,7 +259,7 @@ class Registry:
         return self.update(resource, obj)
 
     def amend(self, resource: Resource, key: Key, change: Callable[[Object], None], *, dry_run: bool = False) -> Object:
-        """Change what an update may not: what subresources such as binding are for. Neither admits nor validates."""
+        """Change what an update may not, for subresources such as binding and finalize: not admitted, not validated."""
         old = self.get(resource, key)
         new = copy.deepcopy(old)
         change(new)

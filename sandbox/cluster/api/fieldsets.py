@@ -19,6 +19,10 @@ _SERVER_SET = frozenset(
 )
 
 
+_KEY_DEFAULTS: Object = {"protocol": "TCP"}
+"""Of the keys of `map` lists (ports), this one may be left out."""
+
+
 def leaves(obj: Object, schema: MergeSchema | None) -> dict[Path, Any]:
     """Every field that somebody can own, with its value."""
     found: dict[Path, Any] = {}
@@ -45,13 +49,14 @@ def _walk(found: dict[Path, Any], path: Path, value: Any, schema: MergeSchema | 
     elif isinstance(value, list) and schema and schema.list_type == "set":
         for child in value:
             found[(*path, f"v:{json.dumps(child)}")] = child
-    else:
+    elif value is not None:
         found[path] = value
 
 
 def item_step(item: Any, schema: MergeSchema) -> str:
     """The step that names an object of a list by its keys."""
-    keys = {key: item[key] for key in sorted(schema.map_keys) if isinstance(item, dict) and key in item}
+    known = _KEY_DEFAULTS | item if isinstance(item, dict) else {}
+    keys = {key: known[key] for key in sorted(schema.map_keys) if key in known}
     return "k:" + json.dumps(keys, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -53,7 +53,14 @@ class Subresources:
 
     async def finalize(self, call: Call) -> Response:
         """Replace a Namespace's finalizers: what its controller does when the contents are gone."""
-        return self._part(call, self._registry.update)
+
+        def write(resource: Resource, obj: Object, *, dry_run: bool, manager: str) -> Object:
+            wanted = (obj.get("spec") or {}).get("finalizers") or []
+            return self._registry.amend(
+                resource, call.key, lambda found: found["spec"].update(finalizers=wanted), dry_run=dry_run
+            )
+
+        return self._part(call, write)
 
     def _part(self, call: Call, write: Callable[..., Object]) -> Response:
         how, now = call.how, self._registry.clock.now()
