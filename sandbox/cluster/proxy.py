@@ -238,6 +238,7 @@ _HOOKS = """\
     ip daddr {{ {own} }} return
     ip daddr {services} meta l4proto tcp reject with tcp reset
     ip daddr {services} reject
+    ip daddr . meta l4proto . th dport @refused meta l4proto tcp reject with tcp reset
     ip daddr . meta l4proto . th dport @refused reject
   }}
   chain filter-input {{

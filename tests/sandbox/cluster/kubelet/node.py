@@ -1,4 +1,4 @@
-"""A node for tests: what the launcher would have made around the cluster process, with a starter and the crun runtime."""
+"""A node for tests: what the launcher would have made around the cluster, with a starter and the crun runtime."""
 
 from __future__ import annotations
 

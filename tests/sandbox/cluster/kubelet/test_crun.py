@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -73,6 +72,10 @@ async def answer(pod: CrunPod) -> str:
             return body.decode().split("\r\n\r\n", 1)[1]
 
 
+def mounted() -> int:
+    return len(Path("/proc/self/mountinfo").read_text().splitlines())
+
+
 def log_of(container: CrunContainer) -> list[str]:
     return [line.split(" ", 3)[3] for line in Path(container.log).read_text().splitlines()]
 
@@ -108,7 +111,7 @@ async def test_the_tutorials_app_runs_as_the_original(runtime: CrunRuntime) -> N
 
 @on_a_node
 async def test_a_pod_that_is_removed_leaves_nothing_behind(runtime: CrunRuntime) -> None:
-    mounts = len(Path("/proc/self/mountinfo").read_text().splitlines())
+    mounts = mounted()
     pod = await runtime.run(node.pod("p"))
     container = await pod.start(await node.container(runtime, node.BOOTCAMP))
     await said(container, "sh", "-c", "echo x > /left-behind")
@@ -119,7 +122,7 @@ async def test_a_pod_that_is_removed_leaves_nothing_behind(runtime: CrunRuntime)
     assert list((layout.CLUSTER / "netns").iterdir()) == []
     assert list((layout.OURS / "shared").iterdir()) == []
     assert list((layout.BUNDLES / "containers").iterdir()) == []
-    assert len(Path("/proc/self/mountinfo").read_text().splitlines()) == mounts
+    assert mounted() == mounts
 
 
 @on_a_node

@@ -101,5 +101,5 @@ def test_when_all_addresses_are_taken_that_is_said() -> None:
     network = PodNetwork(Path("/nonexistent"))
     for host in range(2, 255):
         network.adopt(f"u{host}", f"10.244.0.{host}")
-    with pytest.raises(OSError, match="no IP addresses available in range set: 10.244.0.1-10.244.0.254"):
+    with pytest.raises(OSError, match=r"no IP addresses available in range set: 10\.244\.0\.1-10\.244\.0\.254"):
         network._free_address(0)
