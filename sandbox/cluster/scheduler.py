@@ -330,7 +330,7 @@ def _matches_term(term: Object, node: Object) -> bool:
 
 
 def _matches(expression: Object, labels: dict[str, str]) -> bool:
-    value, values = labels.get(expression["key"]), expression.get("values") or ()
+    value, values = labels.get(expression["key"]), list(expression.get("values") or ())
     match expression.get("operator"):
         case "In":
             return value in values
