@@ -57,5 +57,5 @@ __first_tab_kubectl() {
 }
 complete -F __first_tab_kubectl kubectl k
 
-[ -r ~/.bashrc ] && source ~/.bashrc
+[ ! -r ~/.bashrc ] || source ~/.bashrc
 """

@@ -11,6 +11,7 @@ import signal
 import struct
 import tarfile
 import termios
+import time
 from typing import Any
 
 from sandbox.agent.conversation import BadRequest, Conversation, Failed, mapping, number, text, texts
@@ -83,7 +84,7 @@ class Running:
             for path, mode, size in files:
                 content = await _content(conversation, size)
                 member = tarfile.TarInfo(path.lstrip("/"))
-                member.size, member.mode = size, mode
+                member.size, member.mode, member.mtime = size, mode, time.time()
                 member.uid = member.gid = self._shell.uid
                 tar.addfile(member, io.BytesIO(content))
         # Unpacked inside, by the learner: whatever links they have set, it can only lead into their own root.

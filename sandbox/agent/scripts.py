@@ -22,6 +22,7 @@ SCRIPT_BYTES = 100 * 1024
 OUTPUT_BYTES = 1024 * 1024
 _AT_ONCE = 3
 _GRACE_SECONDS = 2.0
+_KILLED = 137
 
 _CLEAN = layout.LEARNER / "clean"
 _LEARNERS_ROOT = "/learner"
@@ -88,18 +89,20 @@ class Scripts:
 
     async def _follow(self, session: Session, output: Output, timeout: float) -> Ended:
         reader = await streams.open_reader(session.take("stdout"))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         timed_out = truncated = False
         try:
             async with asyncio.timeout(timeout + _GRACE_SECONDS):
                 truncated = await _copy(reader, output)
+                status = (await session.wait()).code
         except TimeoutError:
-            timed_out = True
+            timed_out, status = True, _KILLED
         finally:
             reader.close()
             session.close()
             await session.kill()
-        status = (await session.wait()).code
-        return Ended(status, timed_out or status == 137, truncated)
+        return Ended(status, timed_out or (status == _KILLED and loop.time() - began >= timeout), truncated)
 
 
 async def _copy(reader: streams.Reader, output: Output) -> bool:

@@ -78,13 +78,13 @@ class Terminal:
         if former is not None:
             former.end("replaced")
             self.detach(former)
-        self._viewers[viewer.name] = viewer
         if self._owner is None and viewer.interactive:
             self._own(viewer)
+        self._viewers[viewer.name] = viewer
         known = since is not None and self.ring.start <= since <= self.ring.end
         position = since if known and since is not None else self.ring.oldest_line()
         described = {"state": self.state, "command": self.command, "columns": self.size.columns, "rows": self.size.rows}
-        first = {"type": "attached", "terminal": self.name, "offset": position, **described}
+        first = {"type": "attached", "terminal": self.name, "offset": position, "end": self.ring.end, **described}
         viewer.begin(position, [first] if known else [first, {"type": "reset", "offset": position}])
         if not known and self.state == "running" and viewer is self._owner:
             self._repaint()
@@ -295,7 +295,8 @@ class Terminal:
             self._apply_size()
             message = {"type": "size", "columns": self.size.columns, "rows": self.size.rows}
             for other in self._viewers.values():
-                other.tell(message, self.ring.end)
+                if other is not viewer:
+                    other.tell(message, self.ring.end)
         self._regulate()
 
     def _apply_size(self) -> None:

@@ -26,6 +26,8 @@ _PAGE = 32
 _END_SECONDS = 10.0
 """How long `remove` waits for a killed process."""
 _CONTAINERS = 256
+_SESSION = "session:"
+"""No container can be named so."""
 
 
 Result = TypeVar("Result")
@@ -97,9 +99,9 @@ class Containment:
             if namespace and contained.pid > 0 and processes.pid_namespace(contained.pid) == namespace:
                 contained.mark_oom()
 
-    def is_session(self, name: str) -> bool:
-        """Whether a session of that name is known."""
-        return name in self._sessions
+    def names_session(self, name: str) -> bool:
+        """Whether that is the name of a session, also of one that has ended."""
+        return name.startswith(_SESSION)
 
     def kill_session(self, name: str, number: int) -> None:
         """Signal a session's process; nothing when it has ended."""
@@ -187,7 +189,7 @@ class Containment:
             for fd in fds:
                 os.close(fd)
             process.unlink(missing_ok=True)  # noqa: ASYNC240 - on a tmpfs
-        session = Session(f"session:{next(self._number)}", pid, self._children.watch(pid))
+        session = Session(f"{_SESSION}{next(self._number)}", pid, self._children.watch(pid))
         self._sessions[session.name] = session
         return session, console
 

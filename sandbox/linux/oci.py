@@ -212,12 +212,14 @@ def _own_mounts() -> list[Object]:
 
 
 def _mount(mount: Mount) -> Object:
-    access = "ro" if mount.read_only else "rw"
     if not mount.source:
+        access = "ro" if mount.read_only else "rw"
         size = mount.size or _TMPFS_BYTES
         options = ["nosuid", "nodev", "mode=1777", f"size={size}", access]
         return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
-    options = ["rbind", "rprivate", "nosuid", "nodev", access]
+    # `ro` is of the topmost mount only, and below a root there is /usr, a mount of its own; crun refuses `rro` for files.
+    read_only = "rro" if Path(mount.source).is_dir() else "ro"
+    options = ["rbind", "rprivate", "nosuid", "nodev", read_only if mount.read_only else "rw"]
     return {"destination": mount.target, "type": "bind", "source": mount.source, "options": options}
 
 

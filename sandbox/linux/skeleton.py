@@ -85,7 +85,8 @@ def _make_homes(target: Path, mode: IdMode) -> None:
     home.mkdir(exist_ok=True)
     for directory in (target / "root", home):
         for template in (target / "etc/skel").glob(".*"):
-            _copy(template, directory / template.name)
+            if template.name != ".bashrc":  # Debian's sets a prompt of its own and loads all completion at once (0.1 s)
+                _copy(template, directory / template.name)
     if mode == "range":
         for path in (home, *home.iterdir()):
             os.chown(path, LEARNER_UID, LEARNER_UID)

@@ -170,7 +170,7 @@ class Connection:
         name, number = request["id"], int(request["signal"])
         if self._forked.knows(name):
             self._forked.kill(name, number)
-        elif self._containment.is_session(name):
+        elif self._containment.names_session(name):
             self._containment.kill_session(name, number)
         else:
             self._containment.find(name).kill(number)
