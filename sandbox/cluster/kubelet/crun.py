@@ -203,7 +203,7 @@ async def connect(config: ClusterConfig) -> CrunRuntime:
         images=ImageStore(config.images or layout.IMAGES),
         network=network,
         pods=pods,
-        sources=(pods.parent,),
+        sources=(config.node_root,) if config.node_root != Path("/") else (),
         node_ip=config.node_ip,
         version=await _crun_version(),
     )
