@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import signal
+import sys
 from typing import Any
 
 import yaml
@@ -26,6 +27,7 @@ _STOP_SECONDS = 30.0
 _READY_POLL_SECONDS = 0.02
 _RESTARTS = 5
 _RESTART_SECONDS = 0.5
+_REPORTED_BYTES = 8192
 
 
 class Cluster:
@@ -41,7 +43,6 @@ class Cluster:
         self._starting = asyncio.Event()
         self._state: State = "stopped" if layout.CLUSTER_STORE.exists() else "absent"
         self._changing = asyncio.Lock()
-        self._problem = ""
 
     @property
     def state(self) -> State:
@@ -66,7 +67,6 @@ class Cluster:
                 return
             layout.CLUSTER.mkdir(exist_ok=True)
             _write_settings(settings)
-            self._problem = ""
             self._wanted = True
             await self._fork(settings)
 
@@ -111,13 +111,14 @@ class Cluster:
             ready.cancel()
             self.pid = 0
             layout.CLUSTER_SOCKET.unlink(missing_ok=True)
+            if ended.code != 0:
+                _report(ended.code)
             restarts = 0 if was_ready else restarts + 1
             if not self._wanted or restarts > _RESTARTS:
                 self._wanted = False
                 if self._state != "absent":
                     self._set("stopped")
                 continue
-            self._problem = f"The cluster's process ended with {ended.code}."
             self._set("starting")
             await asyncio.sleep(_RESTART_SECONDS * restarts)
             async with self._changing:
@@ -163,6 +164,16 @@ class Cluster:
         changed, self._state = state != self._state, state
         if changed:
             self._happenings.tell({"type": "cluster", "state": state})
+
+
+def _report(code: int) -> None:
+    """Tell the operator, in the sandbox's log, what the cluster said last."""
+    try:
+        said = cluster_process.LOG.read_bytes()[-_REPORTED_BYTES:].decode(errors="replace")
+    except OSError:
+        said = ""
+    sys.stderr.write(f"the cluster's process ended with {code}; it said last:\n{said}\n")
+    sys.stderr.flush()
 
 
 def _nodes(settings: Settings, *, running: bool) -> tuple[Node, ...]:

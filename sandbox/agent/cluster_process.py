@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.agent import shell
 from sandbox.cluster.__main__ import serve as serve_cluster
 from sandbox.cluster.config import ClusterConfig
 from sandbox.linux import layout, syscalls
@@ -30,6 +31,6 @@ def serve(config: Object) -> int:
             images=layout.IMAGES,
             pods=layout.PODS,
             containers_socket=layout.STARTER_SOCKET,
-            logs=layout.LEARNER / "logs",  # what pods print counts against the learner's disk, not ours
+            node_root=shell.ROOT,
         )
     )

@@ -12,7 +12,14 @@ from pathlib import Path
 _PACKAGES = ("sandbox.agent", "sandbox.linux", "sandbox.minikube", "sandbox.cluster")
 
 # Imported by name on first use somewhere: after the change of root our virtual environment is out of sight.
-_LAZY = ("asyncio.subprocess", "concurrent.futures.thread", "encodings.idna", "encodings.latin_1", "zoneinfo")
+_LAZY = (
+    "cryptography.hazmat.backends.openssl.backend",
+    "asyncio.subprocess",
+    "concurrent.futures.thread",
+    "encodings.idna",
+    "encodings.latin_1",
+    "zoneinfo",
+)
 
 
 class NotSingleThreaded(RuntimeError):

@@ -217,7 +217,7 @@ def _mount(mount: Mount) -> Object:
         size = mount.size or _TMPFS_BYTES
         options = ["nosuid", "nodev", "mode=1777", f"size={size}", access]
         return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
-    # `ro` is of the topmost mount only, and below a root there is /usr, a mount of its own; crun refuses `rro` for files.
+    # `ro` is of the topmost mount only, and below a root lies /usr, a mount of its own; crun refuses `rro` for a file.
     read_only = "rro" if Path(mount.source).is_dir() else "ro"
     options = ["rbind", "rprivate", "nosuid", "nodev", read_only if mount.read_only else "rw"]
     return {"destination": mount.target, "type": "bind", "source": mount.source, "options": options}
