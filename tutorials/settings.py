@@ -105,6 +105,8 @@ LONGEST_MINUTES = _number("LONGEST_MINUTES", 720)
 SWEEP_SECONDS = _number("SWEEP_SECONDS", 10)
 WORKER_THREADS = _number("WORKER_THREADS", 16)
 BROKER = _text("BROKER", "memory://")
+PAGE_THREADS = 4 if MODE == "embedded" else 16
+"""With SQLite more threads only wait for each other: see threads.py."""
 NOTICE = _text("NOTICE", "")
 """A sentence for every page, such as what this host cannot enforce."""
 
@@ -149,6 +151,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tutorials.threads.InOnePiece",
 ]
 
 ROOT_URLCONF = "tutorials.urls"
