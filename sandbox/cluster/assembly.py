@@ -106,7 +106,7 @@ class ControlPlane:
         containers = Containers(self.registry, self.pool.agent)
         proxy = Proxy(self.registry, containers)
         parts = Subresources(stored, tokens=self.tokens)
-        questions = Questions(tokens=self.tokens, authorizer=authorizer)
+        questions = Questions(tokens=self.tokens, authorizer=authorizer, clock=self.clock)
         endpoints = Endpoints(
             stored=stored,
             subresources={

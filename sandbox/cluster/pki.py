@@ -225,7 +225,7 @@ def _decode(text: str) -> bytes:
 
 def kubeconfig(server: str, authority: Authority, *, name: str = "minikube") -> str:
     """The admin's kubeconfig, with everything embedded, in JSON (which is YAML)."""
-    admin = authority.client("admin", "kubernetes-admin", "system:masters")
+    admin = authority.client("admin", "minikube-user", "system:masters")
 
     def encoded(data: bytes) -> str:
         return base64.b64encode(data).decode()

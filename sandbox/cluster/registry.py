@@ -263,8 +263,6 @@ class Registry:
         old = self.get(resource, key)
         new = copy.deepcopy(old)
         change(new)
-        if "generation" in new["metadata"] and new.get("spec") != old.get("spec"):
-            new["metadata"]["generation"] += 1
         return self._replace(resource, new, old, dry_run=dry_run)
 
     def bind(self, resource: Resource, key: Key, node: str) -> Object:

@@ -160,7 +160,7 @@ def _merge_list(old: list[Any], patch: list[Any], schema: MergeSchema | None) ->
     result = list(old)
     for one in patch:
         if not isinstance(one, dict) or schema.merge_key not in one:
-            raise BadRequest(f"map: {_go_map(one)} does not contain declared merge key: {schema.merge_key}")
+            raise BadRequest(f"map: {go_map(one)} does not contain declared merge key: {schema.merge_key}")
         _merge_element(result, one, schema)
     return result
 
@@ -203,7 +203,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _go_map(value: Any) -> str:
+def go_map(value: Any) -> str:
+    """A value as Go prints a map: `map[data:map[x:y]]`."""
     if not isinstance(value, dict):
         return str(value)
-    return "map[" + " ".join(f"{key}:{_go_map(one)}" for key, one in sorted(value.items())) + "]"
+    return "map[" + " ".join(f"{key}:{go_map(one)}" for key, one in sorted(value.items())) + "]"

@@ -23,9 +23,13 @@ _BASIC: tuple[tuple[str, Object], ...] = (
         "system:authenticated",
         {
             "verbs": ["create"],
-            "apiGroups": ["authorization.k8s.io", "authentication.k8s.io"],
-            "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"],
+            "apiGroups": ["authorization.k8s.io"],
+            "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
         },
+    ),
+    (
+        "system:authenticated",
+        {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
     ),
 )
 """(group, rule) that hold in every cluster: system:public-info-viewer, system:discovery and system:basic-user."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import socket
@@ -89,4 +90,9 @@ def _certified(writer: asyncio.StreamWriter) -> User | None:
     pairs = [pair for part in certificate.get("subject", ()) for pair in part]
     name = next((value for key, value in pairs if key == "commonName"), "")
     groups = tuple(value for key, value in pairs if key == "organizationName")
-    return User(name, (*groups, "system:authenticated")) if name else None
+    if not name:
+        return None
+    encoded = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    credential = f"X509SHA256={hashlib.sha256(encoded).hexdigest()}"
+    extra = {"authentication.kubernetes.io/credential-id": [credential]}
+    return User(name, (*groups, "system:authenticated"), extra=extra)

@@ -21,7 +21,7 @@ class User:
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
+ADMIN = User("minikube-user", ("system:masters", "system:authenticated"))
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.cluster.api.errors import BadRequest, UnsupportedMediaType
-from sandbox.cluster.api.merge import MergeSchema, json_patch, merge_patch, strategic_merge
+from sandbox.cluster.api.errors import ApiError, BadRequest, UnsupportedMediaType
+from sandbox.cluster.api.merge import MergeSchema, PatchRefused, go_map, json_patch, merge_patch, strategic_merge
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.apiserver.formats import load_json, load_yaml, media_type
 from sandbox.cluster.apiserver.messages import Request
@@ -43,6 +43,15 @@ class Patch:
             # What Kubernetes says of custom resources, whose fields it knows no merge keys of.
             raise UnsupportedMediaType((_JSON, _MERGE, _APPLY))
         return strategic_merge(obj, self.value, schema)
+
+    def fault(self, why: str) -> ApiError:
+        """The answer when the patched object is not one of its kind."""
+        _, handled, rest = why.partition(" cannot be handled as a ")
+        if self.media_type != _STRATEGIC or not handled or "strict decoding error" in why:
+            return BadRequest(why)
+        message = f'Invalid value: "{go_map(self.value)}": error decoding from json: {rest.partition(": ")[2]}'
+        cause = {"reason": "FieldValueInvalid", "message": message, "field": "patch"}
+        return PatchRefused(f' "" is invalid: patch: {message}', details={"causes": [cause]})
 
 
 def read_patch(request: Request) -> Patch:

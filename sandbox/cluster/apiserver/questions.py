@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.cluster.api.clock import Clock, stamp
 from sandbox.cluster.api.errors import MethodNotAllowed
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.apiserver.authentication import Tokens
@@ -14,9 +15,10 @@ from sandbox.cluster.apiserver.messages import Response, User
 class Questions:
     """Answers them."""
 
-    def __init__(self, *, tokens: Tokens, authorizer: Authorizer) -> None:
+    def __init__(self, *, tokens: Tokens, authorizer: Authorizer, clock: Clock) -> None:
         self._tokens = tokens
         self._authorizer = authorizer
+        self._clock = clock
 
     async def who_am_i(self, call: Call) -> Response:
         """SelfSubjectReview: `kubectl auth whoami`."""
@@ -64,10 +66,11 @@ class Questions:
 
     def _answer(self, call: Call, spec: Object, status: Object) -> Response:
         resource = call.resource
+        made = stamp(self._clock.now()) if resource.kind == "SelfSubjectReview" else None
         obj: Object = {
             "kind": resource.kind,
             "apiVersion": resource.api_version,
-            "metadata": {"creationTimestamp": None},
+            "metadata": {"creationTimestamp": made},
         }
         if resource.kind != "SelfSubjectReview":
             obj["spec"] = spec

@@ -60,7 +60,7 @@ class StoredResources:
 
     async def answer(self, call: Call) -> Response:
         """Carry out the call's verb."""
-        return self._verbs[call.verb](call)
+        return warn(self._verbs[call.verb](call), _DEPRECATED.get(call.resource.qualified, ()))
 
     # Reading
 
@@ -153,7 +153,10 @@ class StoredResources:
         old = self.registry.get(call.resource, call.key)
         new = patch.on(old, self._schemas.merging(call.resource))
         _refuse_rename(call, new)
-        warnings = self.checked(call, new)
+        try:
+            warnings = self.checked(call, new)
+        except BadRequest as error:
+            raise patch.fault(str(error)) from error
         # Nothing else runs between reading and writing: a version given in the patch is compared, no other.
         return write(call.resource, new, dry_run=call.dry_run, manager=call.manager), False, warnings
 
@@ -263,6 +266,11 @@ class StoredResources:
         response = views.one(call.resource, obj, how, now=self.registry.clock.now(), status=status)
         return warn(response, warnings)
 
+
+_DEPRECATED = {
+    "endpoints": ("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",),
+    "componentstatuses": ("v1 ComponentStatus is deprecated in v1.19+",),
+}
 
 _SHOWN_WHEN_DELETED = frozenset({"pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes"})
 """Kinds whose deletion answers with the object, whereas others answer with a Status."""

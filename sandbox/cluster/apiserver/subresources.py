@@ -19,7 +19,8 @@ from sandbox.cluster.apiserver.messages import Response
 from sandbox.cluster.apiserver.patching import read_patch
 from sandbox.cluster.apiserver.stored import StoredResources, warn
 from sandbox.cluster.registry import Registry
-from sandbox.cluster.resources.resource import Resource
+from sandbox.cluster.resources.printing import AGE, NAME, age
+from sandbox.cluster.resources.resource import Column, Resource
 
 _SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
@@ -45,9 +46,12 @@ class Subresources:
 
         def write(resource: Resource, obj: Object, *, dry_run: bool, manager: str) -> Object:
             wanted = (obj.get("spec") or {}).get("ephemeralContainers") or []
-            return self._registry.amend(
-                resource, call.key, lambda pod: pod["spec"].update(ephemeralContainers=wanted), dry_run=dry_run
-            )
+
+            def change(pod: Object) -> None:
+                pod["spec"]["ephemeralContainers"] = wanted
+                pod["metadata"]["generation"] = pod["metadata"].get("generation", 0) + 1
+
+            return self._registry.amend(resource, call.key, change, dry_run=dry_run)
 
         return self._part(call, write)
 
@@ -82,7 +86,7 @@ class Subresources:
         how = call.how
         obj = self._registry.get(call.resource, call.key)
         if call.verb == "get":
-            return respond(scale_of(obj), how)
+            return views.one(SCALE, scale_of(obj), how, now=self._registry.clock.now())
         if call.verb == "patch":
             wanted = read_patch(call.request).on(scale_of(obj), None)
         elif call.verb == "update":
@@ -97,7 +101,7 @@ class Subresources:
             raise BadRequest("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32")
         if replicas < 0:
             cause = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
-            raise Invalid(_SCALE, call.path.name, [cause])
+            raise Invalid(SCALE, call.path.name, [cause])
         obj["spec"]["replicas"] = replicas
         obj["metadata"].pop("resourceVersion")
         updated = self._registry.update(call.resource, obj, dry_run=call.dry_run, manager=call.manager)
@@ -189,9 +193,23 @@ class _Kind:
         self.kind, self.plural, self.group = kind, f"{kind.lower()}s", group
 
 
-_SCALE = _Kind("Scale", "autoscaling")
 _BINDING = _Kind("Binding", "")
 _TOKEN_REQUEST = _Kind("TokenRequest", "authentication.k8s.io")
+
+
+def _scale_cells(scale: Object, now: datetime) -> list[object]:
+    metadata = scale["metadata"]
+    replicas, available = scale["spec"].get("replicas", 0), scale["status"]["replicas"]
+    return [metadata["name"], replicas, available, age(scale, now)]
+
+
+SCALE = Resource(
+    kind="Scale",
+    plural="scales",
+    group="autoscaling",
+    columns=(NAME, Column("Desired", "integer"), Column("Available", "integer"), AGE),
+    cells=_scale_cells,
+)
 
 
 def _one_less(budget: Object) -> None:
