@@ -7,6 +7,7 @@ memory, and Ctrl-C would take effect only after megabytes. The agent keeps the s
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, Protocol
 
 from sandbox.client import TerminalStream
@@ -21,6 +22,11 @@ RESUME = 32 * 1024
 ACK_STEP = 32 * 1024
 MAX_INPUT = 64 * 1024
 MAX_COLUMNS, MAX_ROWS = 1000, 500
+CONTROL_TYPES = frozenset({"attached", "reset", "size", "mark", "exit", "closed"})
+MAX_CONTROL = 8 * 1024
+CONTROL_WINDOW = 256 * 1024
+"""Control messages are in no window of bytes, and a sandbox could send nothing else: after so much of them the
+browser must say something, if only its ping."""
 
 
 class BadMessage(Exception):
@@ -54,8 +60,11 @@ class Bridge:
         self._sent = stream.offset
         self._acknowledged = stream.offset
         self._highest = stream.offset
+        self._control = 0
         self._room = asyncio.Event()
+        self._control_room = asyncio.Event()
         self._room.set()
+        self._control_room.set()
 
     async def pump(self) -> Object:
         """Carry what the terminal prints to the browser, in order, until the end; the last control message."""
@@ -68,12 +77,19 @@ class Bridge:
                 if self._sent - self._acknowledged >= WINDOW:
                     self._room.clear()
                     await self._room.wait()
-            else:
-                if frame.get("type") == "reset":
-                    self._start_over(frame)
-                await self._socket.send_object(frame)
+            elif frame.get("type") in CONTROL_TYPES and (size := len(json.dumps(frame))) <= MAX_CONTROL:
                 last = frame
+                await self._pass_on(frame, size)
         return last
+
+    async def _pass_on(self, frame: Object, size: int) -> None:
+        if frame["type"] == "reset":
+            self._start_over(frame)
+        await self._socket.send_object(frame)
+        self._control += size
+        if self._control >= CONTROL_WINDOW:
+            self._control_room.clear()
+            await self._control_room.wait()
 
     def _start_over(self, frame: Object) -> None:
         """The viewer fell too far behind: counting goes on at the offset that the agent names."""
@@ -91,6 +107,8 @@ class Bridge:
 
     async def told(self, message: Object) -> None:
         """Act on a control message from the browser."""
+        self._control = 0
+        self._control_room.set()
         kind = message.get("type")
         if kind == "ack":
             await self._acknowledge(whole_number(message, "offset", 0, 2**53))

@@ -57,7 +57,6 @@ class TerminalConsumer(Admitted):
         except (SandboxError, OSError, TimeoutError) as error:
             await self.end(TRY_AGAIN, str(error) or "the sandbox did not answer in time")
         else:
-            await self.send_object({"type": "attached", "terminal": stream.terminal, "offset": stream.offset})
             self.bridge = Bridge(self, stream)
             self.own(self._pump(self.bridge))
 

@@ -76,8 +76,8 @@ PAGE_TEXTS: dict[str, str | Promise] = {
     "end-body": _("Everything in it is lost. The steps you have passed stay passed."),
     "keys-title": _("Keys"),
     "keys-body": _(
-        "F6: between text and terminal. Ctrl+F6: out of the terminal. Ctrl+C: copies what is selected, else interrupts. "
-        "Ctrl+V: pastes. Ctrl+Shift+F: finds in the terminal. Arrow keys on the bar: its position."
+        "F6: between text and terminal. Ctrl+F6: out of the terminal. Ctrl+C: copies what is selected, else interrupts."
+        " Ctrl+V: pastes. Ctrl+Shift+F: finds in the terminal. Arrow keys on the bar: its position."
     ),
     # The picture
     "cluster-absent": _("No cluster yet: minikube start makes one, and it appears here."),

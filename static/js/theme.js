@@ -41,7 +41,7 @@
     if (button) choose(button.dataset.chooseTheme);
     // A menu made of <details> closes when the learner goes elsewhere.
     for (const menu of document.querySelectorAll("details.menu[open]")) {
-      if (!menu.contains(event.target) || (button && menu.contains(button))) menu.open = false;
+      if (!menu.contains(event.target)) menu.open = false;
     }
   });
   document.addEventListener("keydown", (event) => {

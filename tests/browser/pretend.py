@@ -191,7 +191,8 @@ class PretendStream:
         fits = since is not None and terminal.start <= since <= terminal.end
         self.offset = since if fits and since is not None else terminal.start
         self.acknowledged = self.offset
-        self.attached = {"end": terminal.end, "state": terminal.state, "command": terminal.command}
+        attached = {"type": "attached", "terminal": terminal.name, "offset": self.offset, "end": terminal.end}
+        self.queue.put_nowait({**attached, "state": terminal.state, "command": terminal.command})
         if not fits:
             self.queue.put_nowait({"type": "reset", "offset": self.offset})
         replay = bytes(terminal.ring[self.offset - terminal.start :])
