@@ -18,9 +18,8 @@ from xml.etree import ElementTree
 from sandbox.backend import Backend, SandboxError, SandboxSpec
 from sandbox.client import SandboxClient, Size, TerminalStream, Verdict
 from tutorials.catalogue.lesson import Lesson, Step
+from tutorials.hosting.begin import begin
 
-SETUP = 120.0
-"""Seconds for a lesson's whole set-up."""
 STATEMENT = 120.0
 """Seconds for one statement of a solution."""
 TICK = 15.0
@@ -49,7 +48,7 @@ async def rehearse(
     """Play all steps of a lesson in one fresh sandbox; the sandbox ends with it."""
     outcomes: list[Outcome] = []
     async with _sandbox(lesson, backend) as client:
-        await _set_up(lesson, client)
+        await begin(client, lesson, cluster=lesson.cluster)
         early = await _done_already(lesson, client)
         for step in lesson.steps:
             began = clock()
@@ -69,24 +68,6 @@ async def _sandbox(lesson: Lesson, backend: Backend) -> AsyncIterator[SandboxCli
         yield SandboxClient(lambda: backend.connect(name))
     finally:
         await backend.stop(name)
-
-
-async def _set_up(lesson: Lesson, client: SandboxClient) -> None:
-    """What the site does before the first prompt. Raises SandboxError."""
-    async with asyncio.timeout(SETUP):
-        if lesson.assets:
-            await client.put({asset.target: (asset.source.read_bytes(), asset.mode) for asset in lesson.assets})
-        if lesson.cluster:
-            started = await client.minikube(["start"])
-            if started.status != 0:
-                raise SandboxError(
-                    f"minikube start ended with {started.status}: {started.output.decode(errors='replace')}"
-                )
-        scripts = [lesson.setup, lesson.intro.background if lesson.intro else None]
-        for script in filter(None, scripts):
-            done = await client.run(script.text, timeout=SETUP)
-            if done.status != 0:
-                raise SandboxError(f"{script.path} ended with {done.status}: {done.output.decode(errors='replace')}")
 
 
 async def _done_already(lesson: Lesson, client: SandboxClient) -> set[str]:
@@ -112,7 +93,7 @@ async def _play(
     if all(verdict.passed for verdict in await client.check(wires)):
         return "failed", "it counts as done before its solution ran"
     if step.background is not None:
-        await client.run(step.background.text, timeout=SETUP)
+        await client.run(step.background.text, timeout=STATEMENT)
     await type_script(client, step.solution.text)
     verdicts = await _wait_until_passed(client, wires)
     if all(verdict.passed for verdict in verdicts):

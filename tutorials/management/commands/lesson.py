@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from sandbox.backend import SandboxError
+from sandbox.backends.choose import choose
 from sandbox.image.tools import TOOLS
 from tutorials.catalogue.draft import write_draft
 from tutorials.catalogue.lesson import Lesson, Problem
@@ -17,6 +20,7 @@ from tutorials.catalogue.lint import lint
 from tutorials.catalogue.reader import read_lesson
 from tutorials.catalogue.rehearsal import Outcome, junit, rehearse
 from tutorials.catalogue.source import LessonError, Source
+from tutorials.hosting.own_launcher import launcher
 
 
 class Command(BaseCommand):
@@ -68,7 +72,7 @@ class Command(BaseCommand):
             if lesson is None:
                 raise CommandError(str(problems[0]))
             self.stdout.write(f"{folder.name}")
-            for outcome in asyncio.run(rehearse(lesson)):
+            for outcome in self._rehearse(lesson):
                 self.stdout.write(f"  {outcome}")
                 outcomes.append(outcome)
         if options["junit"]:
@@ -78,6 +82,13 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{len(bad)} of {len(outcomes)} steps did not pass; a skipped step never counts as passed."
             )
+
+    def _rehearse(self, lesson: Lesson) -> Sequence[Outcome]:
+        try:
+            with launcher(settings.DATA_DIR, settings.BACKEND_SOCKET) as socket:
+                return asyncio.run(rehearse(lesson, backend=choose("auto", socket=socket)))
+        except (SandboxError, TimeoutError) as error:
+            raise CommandError(f"{lesson.id} could not be set up: {error or 'it took too long'}") from error
 
 
 def _lessons(paths: Sequence[Path]) -> Iterator[tuple[Path, Lesson | None, list[Problem]]]:
