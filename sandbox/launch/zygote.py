@@ -7,7 +7,10 @@ import importlib
 import os
 import pkgutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from sandbox.cluster.api import schema
 
 _PACKAGES = ("sandbox.agent", "sandbox.linux", "sandbox.minikube", "sandbox.cluster")
 
@@ -30,6 +33,8 @@ def preload() -> None:
     """Import all that runs inside a sandbox and settle the memory for forking."""
     for name in (*_LAZY, *_ours()):
         importlib.import_module(name)
+    with suppress(schema.SchemaMissing):  # the cluster says so itself when it needs it
+        schema.preload()
     threads = [entry.name for entry in Path("/proc/self/task").iterdir()]
     if len(threads) != 1:
         raise NotSingleThreaded(f"{len(threads)} threads run in process {os.getpid()} after the imports")
