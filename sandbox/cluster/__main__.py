@@ -7,10 +7,15 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from sandbox.cluster import alone
+from sandbox.cluster.alone import CannotRunAlone
 from sandbox.cluster.assembly import listening_socket, run
 from sandbox.cluster.config import ClusterConfig
+
+_IMAGES = Path(__file__).resolve().parents[2] / "var" / "images"
 
 
 def serve(config: ClusterConfig) -> int:
@@ -18,11 +23,19 @@ def serve(config: ClusterConfig) -> int:
     try:
         listener = config.listener or listening_socket(config.listen)
     except OSError as error:
-        host, port = config.listen
-        sys.stderr.write(f"Cannot listen on {host}:{port}: {error.strerror or error}.\n")
-        return 1
+        return _refused(_cannot_listen(config, error))
     asyncio.run(run(config, listener))
     return 0
+
+
+def _cannot_listen(config: ClusterConfig, error: OSError) -> str:
+    host, port = config.listen
+    return f"Cannot listen on {host}:{port}: {error.strerror or error}."
+
+
+def _refused(why: str) -> int:
+    sys.stderr.write(f"{why}\n")
+    return 1
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -32,6 +45,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="written once the server listens")
     parser.add_argument("--nodes", type=int, default=1, metavar="N")
     parser.add_argument("--runtime", choices=("crun", "simulated"), default="crun")
+    parser.add_argument(
+        "--images", type=Path, default=_IMAGES, metavar="DIR", help="container images, for crun (default: %(default)s)"
+    )
     parser.add_argument("--verbose", action="store_true", help="log everything")
     return parser.parse_args(argv)
 
@@ -53,8 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
         runtime=options.runtime,
         nodes=options.nodes,
+        images=options.images.absolute(),
     )
-    return serve(config)
+    if options.runtime == "simulated":
+        return serve(config)
+    try:
+        return alone.run(replace(config, listener=listening_socket(config.listen)), serve)
+    except CannotRunAlone as error:
+        return _refused(str(error))
+    except OSError as error:
+        return _refused(_cannot_listen(config, error))
 
 
 if __name__ == "__main__":

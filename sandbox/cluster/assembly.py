@@ -175,9 +175,16 @@ async def run(config: ClusterConfig, listener: socket.socket) -> None:
         stack.push_async_callback(plane.pool.close, containers=not config.keep_containers)
         stack.push_async_callback(server.close)
         await server.listen_unix(config.socket_path)
-        await server.listen_tls(listener, plane.authority.server_context(plane.hosts()))
+        context = plane.authority.server_context(plane.hosts())
+        await server.listen_tls(listener, context)
+        if config.runtime == "crun" and address[0] != config.node_ip:
+            # The other socket was made outside: pods reach the API at the node's own address.
+            await server.listen_tls(listening_socket((config.node_ip, address[1])), context)
         # Last, because whoever sees it expects an answer.
-        write_kubeconfig(config.kubeconfig_path, kubeconfig(plane.server, plane.authority))
+        text = kubeconfig(plane.server, plane.authority)
+        write_kubeconfig(config.kubeconfig_path, text)
+        if config.on_ready is not None:
+            config.on_ready(text)
         await stopping.wait()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class ClusterConfig:
         default_factory=lambda: {"cpu": "2", "memory": "4026532Ki", "ephemeral-storage": "20Gi", "pods": "110"}
     )
     """What each node says it has."""
+    on_ready: Callable[[str], None] | None = None
+    """Told the kubeconfig once the server listens, when it cannot be written where it is wanted."""
     keep_containers: bool = False
     """Leave pods' containers alone at the end, for the next process to adopt."""
 
