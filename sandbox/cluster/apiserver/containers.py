@@ -71,7 +71,7 @@ class Containers:
             return await container.attach(stdin=stdin)
 
         async def run(upgrade: Upgrade) -> None:
-            await streams.serve_process(upgrade, start)
+            await streams.serve_process(upgrade, start, attached=True)
 
         return Takeover(run)
 
