@@ -22,6 +22,8 @@ from sandbox.cluster.resources.replicasets import REPLICASETS
 
 _BURST = 500
 """Pods made or deleted in one look, as in Kubernetes."""
+_LONGEST_RETRY = 60
+"""Seconds between attempts to make pods that are refused."""
 _BREATH = 20
 """After so many the other tasks of the process have a turn."""
 
@@ -36,6 +38,7 @@ class ReplicaSetController:
         self._views = views
         self._clock = clock
         self._events = EventRecorder(registry, self.name, clock=clock)
+        self._failures: dict[Key, int] = {}
 
     def watches(self) -> Sequence[Watch]:
         """Its own kind, and pods."""
@@ -69,9 +72,11 @@ class ReplicaSetController:
             failure = await self._resize(rs, pods)
             pods = self._now(rs, selector)
         again = self._report(key, rs, pods, failure)
-        if failure is not None:
-            raise failure
-        return again
+        if failure is None:
+            self._failures.pop(key, None)
+            return again
+        self._failures[key] = self._failures.get(key, 0) + 1
+        return float(min(2 ** self._failures[key], _LONGEST_RETRY))
 
     def _now(self, rs: Object, selector: LabelSelector) -> list[PodView]:
         owned = self._views.owned_by(rs["metadata"]["uid"])
@@ -144,11 +149,12 @@ class ReplicaSetController:
 
 
 def _replica_failure(rs: Object, failure: ApiError, now: str) -> Object:
+    """The condition; one that is there stays, for its message may name a pod that each attempt names anew."""
     old = next((c for c in (rs.get("status") or {}).get("conditions") or () if c["type"] == "ReplicaFailure"), None)
-    return {
+    return old or {
         "type": "ReplicaFailure",
         "status": "True",
-        "lastTransitionTime": old["lastTransitionTime"] if old else now,
+        "lastTransitionTime": now,
         "reason": "FailedCreate",
         "message": str(failure),
     }

@@ -149,7 +149,7 @@ class SimulatedRuntime:
         self._pods = pods
         self._network = network
         self._pull_seconds = pull_seconds
-        self._numbers = itertools.count(2)
+        self._numbers = itertools.count()
         self._pulled: set[str] = set()
 
     async def pull(self, image: str) -> Image:
