@@ -233,11 +233,18 @@ def _refuse_ours(source: str) -> None:
         return
     if not source.startswith("/") or ".." in source.split("/"):
         raise ValueError(f"a mount's source must be an absolute path without .., not {source!r}")
-    resolved = Path(source).resolve()
-    allowed = resolved == MINIKUBE_SOCKET or resolved.is_relative_to(SHARED)
-    hidden = any(resolved.is_relative_to(tree) or tree.is_relative_to(resolved) for tree in _HIDDEN)
+    paths = (Path(source), _resolved(source))
+    hidden = any(path.is_relative_to(tree) or tree.is_relative_to(path) for tree in _HIDDEN for path in paths)
+    allowed = all(path == MINIKUBE_SOCKET or path.is_relative_to(SHARED) for path in paths)
     if hidden and not allowed:
         raise ValueError(f"{source} is not for containers")
+
+
+def _resolved(source: str) -> Path:
+    try:
+        return Path(source).resolve()
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{source} cannot be mounted: {error}") from error
 
 
 def _sysctls(config: ContainerConfig) -> dict[str, str]:

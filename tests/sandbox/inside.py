@@ -52,7 +52,7 @@ def _child(write: int, body: Callable[[], Awaitable[None]]) -> None:
                 await body()
 
         asyncio.run(limited())
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the top of a process
         report = traceback.format_exc()
     os.write(write, report.encode()[-60000:])
     os._exit(0)
@@ -77,3 +77,20 @@ def prepare() -> None:
         os.setxattr(upper / name, "trusted.overlay.opaque", b"y")
     (upper / "tmp").chmod(0o1777)
     syscalls.mount("overlay", ROOT, "overlay", 0, f"lowerdir=/,upperdir={upper},workdir={work}")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Poll until the condition holds, for five seconds at most."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}").exists()
+
+
+def open_files(pid: int) -> set[str]:
+    """Numbers of its open descriptors."""
+    return {entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()}

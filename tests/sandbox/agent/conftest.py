@@ -1,0 +1,69 @@
+"""Real sandboxes for the agent's tests: the real launcher, one for all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.backend import Limits, SandboxSpec
+from sandbox.backends.local import LocalBackend
+from sandbox.client import SandboxClient
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+SPEC = SandboxSpec(limits=Limits(memory_mib=256, disk_mib=64))
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a launcher without images."""
+    if os.geteuid() != 0:
+        pytest.fail("these tests are to run as root")
+    data = tmp_path_factory.mktemp("launcher")
+    for name in ("images", "tools"):
+        (data / name).mkdir()
+    path = data / "backend.sock"
+    command = [sys.executable, "-m", "sandbox.launch", "--data", str(data), "--socket", str(path), "--quiet"]
+    process = subprocess.Popen(command, cwd=CHECKOUT)
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert process.poll() is None, "the launcher has ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    yield path
+    process.send_signal(signal.SIGTERM)
+    process.wait(15)
+
+
+@pytest.fixture
+async def sandbox(launcher: Path, request: pytest.FixtureRequest) -> AsyncIterator[SandboxClient]:
+    """A fresh sandbox of the test's own."""
+    async for client in _started(launcher, SPEC):
+        yield client
+
+
+@pytest.fixture
+async def learners_sandbox(launcher: Path) -> AsyncIterator[SandboxClient]:
+    """A fresh sandbox whose learner is no root."""
+    async for client in _started(launcher, SandboxSpec(user="learner", limits=SPEC.limits)):
+        yield client
+
+
+async def _started(launcher: Path, spec: SandboxSpec) -> AsyncIterator[SandboxClient]:
+    backend = LocalBackend(launcher)
+    name = f"t{os.urandom(6).hex()}"
+    await backend.start(name, spec)
+    try:
+        yield SandboxClient(_connecting(backend, name))
+    finally:
+        await backend.stop(name)
+
+
+def _connecting(backend: LocalBackend, name: str) -> Callable:  # type: ignore[type-arg]
+    return lambda: backend.connect(name)
