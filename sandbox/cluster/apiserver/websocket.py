@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import Iterator
 
 from wsproto import ConnectionType
 from wsproto.connection import Connection
@@ -27,41 +28,44 @@ class WebSocket:
         self._reader, self._writer = reader, writer
         self._connection = Connection(ConnectionType.SERVER, trailing_data=early)
         self._sending = asyncio.Lock()
-        self._pending: list[Event] = []
+        # One at a time: whoever reads a farewell may no longer answer the ping before it.
+        self._events: Iterator[Event] = self._connection.events()
         self._started = False
 
     async def receive(self) -> tuple[bytes, bool] | None:
         """(bytes, whether they begin a message) of a binary message, or None when the client has left."""
         while True:
-            while self._pending:
-                event = self._pending.pop(0)
-                if isinstance(event, Ping):
-                    await self._send(event.response())
-                elif isinstance(event, CloseConnection):
-                    await self._send(event.response())
-                    return None
-                elif isinstance(event, TextMessage):
-                    await self.close(1003)
-                    return None
-                elif isinstance(event, BytesMessage):
-                    begins, self._started = not self._started, not event.message_finished
-                    return bytes(event.data), begins
-            if not await self._read():
+            try:
+                event = next(self._events, None)
+                if event is None:
+                    if not await self._read():
+                        return None
+                    continue
+            except (RemoteProtocolError, LocalProtocolError):
+                await self.close(1002)
                 return None
+            if isinstance(event, BytesMessage):
+                begins, self._started = not self._started, not event.message_finished
+                return bytes(event.data), begins
+            if await self._left(event):
+                return None
+
+    async def _left(self, event: Event) -> bool:
+        """Answer anything but bytes; whether it was the last."""
+        if isinstance(event, Ping | CloseConnection):
+            await self._send(event.response())
+        elif isinstance(event, TextMessage):
+            await self.close(1003)
+        return isinstance(event, CloseConnection | TextMessage)
 
     async def _read(self) -> bool:
         try:
-            self._pending = list(self._connection.events())
-            if self._pending:
-                return True
             data = await self._reader.read(_CHUNK)
-            self._connection.receive_data(data or None)
-            self._pending = list(self._connection.events())
-        except (RemoteProtocolError, LocalProtocolError):
-            await self.close(1002)
-            return False
         except ConnectionError:
             return False
+        if data:
+            self._connection.receive_data(data)
+            self._events = self._connection.events()
         return bool(data)
 
     async def send(self, data: bytes) -> None:
