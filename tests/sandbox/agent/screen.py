@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.client import SandboxClient, Size, TerminalStream
 
 SECONDS = 15.0
+SIZE = Size(80, 24)
 
 
 class Screen:
@@ -19,8 +20,9 @@ class Screen:
         self.shown = b""
         self.messages: list[dict[str, Any]] = []
         self.offset = stream.offset
-        self._acknowledging = acknowledging
+        self.acknowledging = acknowledging
         self._frames = stream.frames()
+        self._coming: asyncio.Future[bytes | dict[str, Any]] | None = None
 
     @classmethod
     async def open(
@@ -29,7 +31,7 @@ class Screen:
         terminal: str = "1",
         *,
         since: int | None = None,
-        size: Size = Size(80, 24),
+        size: Size = SIZE,
         viewer: str = "a",
         interactive: bool = True,
         acknowledging: bool = True,
@@ -39,11 +41,14 @@ class Screen:
 
     async def step(self) -> bytes | dict[str, Any]:
         """Take one frame."""
+        if self._coming is not None:
+            coming, self._coming = self._coming, None
+            return await coming
         frame = await anext(self._frames)
         if isinstance(frame, bytes):
             self.shown += frame
             self.offset += len(frame)
-            if self._acknowledging:
+            if self.acknowledging:
                 await self.stream.control({"type": "ack", "offset": self.offset})
         else:
             self.messages.append(frame)
@@ -51,6 +56,15 @@ class Screen:
                 self.shown = b""
                 self.offset = frame["offset"]
         return frame
+
+    async def silent(self, seconds: float) -> bool:
+        """Take frames until none has come for so long; False when they never end."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                coming = asyncio.ensure_future(self.step())
+                if not (await asyncio.wait({coming}, timeout=seconds))[0]:
+                    self._coming = coming
+                    return True
 
     async def until(self, condition: Callable[[Screen], bool]) -> None:
         """Take frames until the condition holds."""
