@@ -18,7 +18,9 @@ from sandbox.cluster.config import KUBERNETES_VERSION
 from sandbox.cluster.resources.resource import Resource
 
 _JSON = "application/json"
-V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""What is sent: clients cannot parse a content type with an @, although the older of them ask for one."""
+_V2_PROTOBUF_ASKED = (V2_PROTOBUF, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
 _INFO = {"title": "Kubernetes", "version": KUBERNETES_VERSION}
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation")
 
@@ -238,6 +240,6 @@ def answer(request: Request, resources: Sequence[Resource]) -> Response | None:
         return Response(status=304, headers=headers)
     if path != "v2":
         return Response(body=v3(found), headers=headers)
-    if V2_PROTOBUF in request.header("accept"):
+    if any(name in request.header("accept") for name in _V2_PROTOBUF_ASKED):
         return Response(body=v2_protobuf(found), content_type=V2_PROTOBUF, headers=headers)
     return Response(body=v2(found), content_type=_JSON, headers=headers)
