@@ -30,14 +30,10 @@ class Terminals:
 
     async def attach(self, conversation: Conversation, request: Object) -> None:
         """Serve one attachment until the client goes or the terminal is closed."""
-        terminal = self._terminal(request)
-        viewer = Viewer(
-            text(request, "viewer"),
-            terminal.ring,
-            size=_size(request),
-            interactive=bool(request.get("interactive", True)),
-        )
-        terminal.attach(viewer, _since(request))
+        name, size, since = text(request, "viewer"), _size(request), _since(request)
+        terminal = self._terminal(request)  # last: what is refused opens nothing
+        viewer = Viewer(name, terminal.ring, size=size, interactive=bool(request.get("interactive", True)))
+        terminal.attach(viewer, since)
         sending = asyncio.create_task(self._send(conversation, viewer))
         listening = asyncio.create_task(self._listen(conversation, terminal, viewer))
         try:

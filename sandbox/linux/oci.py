@@ -132,7 +132,7 @@ def runtime_config(config: ContainerConfig) -> Object:
         "ociVersion": "1.0.0",
         "process": _process(config.process),
         "root": {"path": config.rootfs, "readonly": config.read_only_root},
-        "mounts": [*_own_mounts(), *(_mount(mount) for mount in config.mounts)],
+        "mounts": [*_usr_of_a_read_only_root(config), *_own_mounts(), *(_mount(mount) for mount in config.mounts)],
         "linux": {
             "namespaces": _namespaces(config.namespaces),
             "maskedPaths": list(_MASKED),
@@ -188,6 +188,14 @@ def _namespaces(joined: Mapping[Namespace, str]) -> list[Object]:
     if "network" in joined:
         listed.append({"type": "network", "path": joined["network"]})
     return listed
+
+
+def _usr_of_a_read_only_root(config: ContainerConfig) -> list[Object]:
+    """/usr is a mount of its own (rootfs.py), which `readonly` of the root says nothing about."""
+    usr = Path(config.rootfs) / "usr"
+    if not config.read_only_root or not usr.is_mount():
+        return []
+    return [{"destination": "/usr", "type": "bind", "source": str(usr), "options": ["rbind", "rprivate", "rro"]}]
 
 
 def _own_mounts() -> list[Object]:

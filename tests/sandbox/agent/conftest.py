@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox.backend import Limits, SandboxSpec
+from sandbox.backend import Connection, Limits, SandboxSpec
 from sandbox.backends.local import LocalBackend
 from sandbox.client import SandboxClient
 
@@ -32,7 +33,7 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     command = [sys.executable, "-m", "sandbox.launch", "--data", str(data), "--socket", str(path), "--quiet"]
     process = subprocess.Popen(command, cwd=CHECKOUT)
     deadline = time.monotonic() + 30
-    while not path.exists():
+    while not _listens(path):
         assert process.poll() is None, "the launcher has ended"
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -41,11 +42,24 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     process.wait(15)
 
 
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
 @pytest.fixture
-async def sandbox(launcher: Path, request: pytest.FixtureRequest) -> AsyncIterator[SandboxClient]:
+async def sandbox(launcher: Path) -> AsyncIterator[SandboxClient]:
     """A fresh sandbox of the test's own."""
     async for client in _started(launcher, SPEC):
         yield client
+
+
+@pytest.fixture
+async def session_sandbox(launcher: Path) -> SandboxClient:
+    """One sandbox for tests that leave nothing behind in it."""
+    backend = LocalBackend(launcher)
+    await backend.start("shared", SPEC)  # starting what runs is no error; it ends with the launcher
+    return SandboxClient(_connecting(backend, "shared"))
 
 
 @pytest.fixture
@@ -65,5 +79,5 @@ async def _started(launcher: Path, spec: SandboxSpec) -> AsyncIterator[SandboxCl
         await backend.stop(name)
 
 
-def _connecting(backend: LocalBackend, name: str) -> Callable:  # type: ignore[type-arg]
+def _connecting(backend: LocalBackend, name: str) -> Callable[[], Awaitable[Connection]]:
     return lambda: backend.connect(name)
