@@ -49,6 +49,7 @@ class Resolver:
             mounts=tuple(mounts),
             tty=bool(spec.get("tty")),
             stdin=bool(spec.get("stdin")),
+            stdin_once=bool(spec.get("stdinOnce")),
             memory_limit=quantity.to_bytes(limits["memory"]) if "memory" in limits else None,
             cpu_limit=quantity.to_millis(limits["cpu"]) / 1000 if "cpu" in limits else None,
             security=security,

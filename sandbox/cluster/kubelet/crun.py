@@ -172,6 +172,7 @@ class CrunRuntime:
                 resources=Resources(memory=spec.memory_limit, cpus=spec.cpu_limit, processes=PROCESSES),
                 log=str(pod.log_of(spec)),
                 stdin=spec.stdin,
+                stdin_once=spec.stdin_once,
                 labels={"pod": pod.uid, "key": f"{spec.name}/{spec.attempt}"},
             )
             return await self.containers.start(new)

@@ -62,6 +62,8 @@ class ContainerSpec:
     mounts: Sequence[Mount] = ()
     tty: bool = False
     stdin: bool = False
+    stdin_once: bool = False
+    """Whether its input ends with the first attachment."""
     memory_limit: int | None = None
     """Bytes."""
     cpu_limit: float | None = None
