@@ -1,4 +1,4 @@
-"""Every lesson that we ship, played for real: no step counts as done on a fresh sandbox, each does after its solution."""
+"""Every lesson that we ship, played for real: no step is done on a fresh sandbox, each is after its solution."""
 
 from __future__ import annotations
 
