@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.minikube.command import PROFILE, Call, Command, existing, get, running
@@ -21,7 +22,7 @@ class Addon:
     proof: str
     """A path of the API that answers when the cluster has it."""
     always: bool = False
-    """It is part of every cluster here."""
+    """It cannot be switched off."""
 
 
 ADDONS_KNOWN = (
@@ -57,10 +58,7 @@ def _known(name: str) -> Addon:
 
 
 async def _list(call: Call) -> int:
-    status = await call.machine.status()
-    enabled = {addon.name for addon in ADDONS_KNOWN if addon.always or addon.name in status.settings.addons}
-    if status.state == "absent":
-        enabled = set()
+    enabled = set(await in_cluster(call))
     if call.parsed.text("output") == "json":
         states = {
             addon.name: {"Profile": PROFILE, "Status": "enabled" if addon.name in enabled else "disabled"}
@@ -74,6 +72,14 @@ async def _list(call: Call) -> int:
     ]
     await call.console.table(_HEADER, rows)
     return 0
+
+
+async def in_cluster(call: Call) -> Sequence[str]:
+    """The addons that the cluster has: of a running one those that answer, of a stopped one what was asked for."""
+    status = await call.machine.status()
+    if status.state != "running":
+        return [addon.name for addon in ADDONS_KNOWN if addon.name in status.settings.addons]
+    return [addon.name for addon in ADDONS_KNOWN if await get(call, addon.proof) is not None]
 
 
 async def _enable(call: Call, addon: Addon) -> int:

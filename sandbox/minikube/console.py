@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from unicodedata import east_asian_width
 
 from sandbox.minikube.request import Request, Send
 
@@ -115,7 +116,7 @@ class Console:
 
     async def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns between bars: headings centred, numbers to the right."""
-        widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+        widths = [max(_width(cell) for cell in column) for column in zip(header, *rows, strict=True)]
         border = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
         lines = [border, _row([cell.center(width) for cell, width in zip(header, widths, strict=True)]), border]
         lines += [_row([_aligned(cell, width) for cell, width in zip(row, widths, strict=True)]) for row in rows]
@@ -130,7 +131,12 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _aligned(cell: str, width: int) -> str:
-    return cell.rjust(width) if cell.isdigit() else cell.ljust(width)
+    return cell.rjust(width) if cell.isdigit() else cell + " " * (width - _width(cell))
+
+
+def _width(text: str) -> int:
+    """In terminal cells: emoji take two."""
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def _wants_emoji(request: Request) -> bool:

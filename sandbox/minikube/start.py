@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from sandbox.minikube.addons import in_cluster
 from sandbox.minikube.command import DRIVER, KUBERNETES, PROFILE, VERSION, Call, Command
 from sandbox.minikube.console import Exit, Fatal, Style
 from sandbox.minikube.flags import Flag
@@ -13,8 +14,6 @@ from sandbox.minikube.machine import Object, Settings, Status
 _SECONDS = 120.0
 _LOOK_AGAIN = 0.02
 _MOST_NODES = 9
-
-_DEFAULT_ADDONS = ("storage-provisioner", "default-storageclass")
 
 _NO_EFFECT = "--{name}={{value}} has no effect: this cluster runs in your sandbox, with the sandbox's resources."
 
@@ -148,7 +147,7 @@ async def _follow(call: Call, settings: Settings) -> None:
     await console.option("Booting up control plane ...")
     await _until(call, _answers("/readyz"))
     await console.option("Configuring RBAC rules ...")
-    await _until(call, _answers("/apis/rbac.authorization.k8s.io/v1/clusterroles/cluster-admin"))
+    await _until(call, _has_admins_role)
     await console.step(Style.NETWORK, "Configuring pod network (Container Networking Interface) ...")
     await _until(call, _nodes_ready(1))
     for number in range(2, settings.nodes + 1):
@@ -158,8 +157,9 @@ async def _follow(call: Call, settings: Settings) -> None:
         await _until(call, _nodes_ready(number))
     await console.step(Style.VERIFYING, "Verifying Kubernetes components...")
     await _until(call, _answers("/api/v1/namespaces/default/serviceaccounts/default"))
-    addons = ", ".join(dict.fromkeys((*_DEFAULT_ADDONS, *settings.addons)))
-    await console.step(Style.ENABLED, f"Enabled addons: {addons}")
+    addons = ", ".join(await in_cluster(call))
+    if addons:
+        await console.step(Style.ENABLED, f"Enabled addons: {addons}")
     status = await call.machine.status()
     await call.send({"kubeconfig": status.kubeconfig})
     await console.step(
@@ -197,6 +197,13 @@ def _answers(path: str) -> _Condition:
         return code == 200
 
     return condition
+
+
+async def _has_admins_role(call: Call) -> bool:
+    """The first role stands; a cluster that keeps no roles as objects has nothing to wait for."""
+    group = "/apis/rbac.authorization.k8s.io/v1"
+    code, _ = await _ask(call, f"{group}/clusterroles/cluster-admin")
+    return code == 200 or (code == 404 and (await _ask(call, group))[0] == 404)
 
 
 def _nodes_ready(count: int) -> _Condition:

@@ -19,6 +19,8 @@ from sandbox.image.set_up import set_up
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _SECONDS = 30.0
+_WORTH_SAYING = 1.0
+"""Seconds; a set-up with nothing to do takes a fraction of this."""
 
 
 def answers(path: Path) -> bool:
@@ -38,7 +40,7 @@ def launcher(data: Path, running: Path) -> Iterator[Path]:
         yield running
         return
     data.mkdir(parents=True, exist_ok=True)
-    set_up(data, _say)
+    _set_up(data)
     directory = Path(tempfile.mkdtemp(prefix="quayside-"))
     command = [sys.executable, "-m", "sandbox.launch", "--data", str(data), "--with-parent", "--quiet"]
     command += ["--socket", str(directory / "launch.sock"), "--allow-uid", str(os.geteuid())]
@@ -65,5 +67,12 @@ def _wait(path: Path, process: subprocess.Popen[bytes]) -> None:
         select.select([], [], [], 0.01)
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _set_up(data: Path) -> None:
+    """Images and tools, of which only news are said."""
+    said: list[str] = []
+    began = time.monotonic()
+    usable = set_up(data, said.append)
+    if not usable or time.monotonic() - began > _WORTH_SAYING:
+        sys.stderr.write("".join(f"{line}\n" for line in said))
+    if not usable:
+        raise SandboxError("Images and tools are not complete.")

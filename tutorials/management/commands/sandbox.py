@@ -132,7 +132,8 @@ async def _fresh(backend: Backend, command: list[str], lesson: Lesson | None, op
             await begin(client, lesson, cluster=options["cluster"], step=options["step"] or 1)
             stream = CommandStream(await backend.connect(name))
             try:
-                return await command_line.run(stream, command)
+                # By way of a shell, so that a command that is not there ends with 127, as everywhere.
+                return await command_line.run(stream, ["/bin/bash", "-c", 'exec "$@"', "bash", *command])
             finally:
                 stream.close()
     except asyncio.CancelledError:
