@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -187,11 +188,7 @@ class SandboxClient:
 
     async def minikube(self, arguments: Sequence[str]) -> Completed:
         """Run a minikube command as if the learner had typed it, unseen."""
-        output = bytearray()
-        async with self._opened({"verb": "minikube", "argv": list(arguments)}) as link:
-            while (message := await link.object()).get("type") == "output":
-                output += str(message.get("text", "")).encode()[: _OUTPUT_BYTES - len(output)]
-        return Completed(_status(message), bytes(output))
+        return await self.run(shlex.join(["minikube", *arguments]), timeout=_MINIKUBE_SECONDS)
 
     async def stats(self) -> Object:
         """What the sandbox uses now: the fields are listed in docs/protocol.md."""
@@ -296,6 +293,7 @@ class _Attachment:
 
 
 _OUTPUT_BYTES = 1024 * 1024
+_MINIKUBE_SECONDS = 180.0
 _CLOSE_SECONDS = 1.0
 
 

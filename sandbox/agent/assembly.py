@@ -72,7 +72,6 @@ class Agent:
             "exec": running.exec,
             "put": running.put,
             "dial": running.dial,
-            "minikube": self._minikube.verb,
             "stats": self._stats.tell,
         }
 

@@ -1,4 +1,4 @@
-"""The `minikube` command's other end: the learner's socket, and the platform's own verb."""
+"""The other end of the learner's `minikube` command: a socket that speaks its verbs and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import socket
 from typing import Any
 
 from sandbox.agent.cluster import Cluster
-from sandbox.agent.conversation import Conversation, number, texts
 from sandbox.linux import layout
 from sandbox.minikube import commands
 from sandbox.minikube.request import MAX_LINE, Request
@@ -21,7 +20,7 @@ _LINE_SECONDS = 5.0
 
 
 class Minikube:
-    """Answers `minikube` calls, whoever makes them."""
+    """Answers `minikube` calls."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -35,19 +34,6 @@ class Minikube:
         layout.MINIKUBE_SOCKET.chmod(0o666)
         server = await asyncio.start_unix_server(self._connected, sock=listener, limit=MAX_LINE)
         tasks.create_task(server.serve_forever())
-
-    async def verb(self, conversation: Conversation, request: Object) -> None:
-        """Run a command for the platform."""
-        columns = int(number(request, "columns", 80, least=20, most=1000))
-        call = Request(texts(request, "argv"), columns=columns)
-
-        async def send(message: Object) -> None:
-            for key, stream in (("out", "stdout"), ("err", "stderr")):
-                if key in message:
-                    await conversation.send({"type": "output", "stream": stream, "text": message[key]})
-
-        status = await commands.run(call, self._cluster, send)
-        await conversation.send({"type": "completed", "status": status})
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one call of the learner's; a call that goes away is cancelled."""
