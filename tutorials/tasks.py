@@ -12,7 +12,7 @@ from sandbox.backend import SandboxError
 from tutorials import backends
 from tutorials.celery import app
 from tutorials.models import Sandbox
-from tutorials.progress import overview, provision, reaping, unwatched
+from tutorials.progress import overview, provision, reaping, scripts, unwatched
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +40,17 @@ async def _stop(name: str) -> None:
         log.warning("%s could not be stopped yet: %s", name, error)
 
 
-def start_background(sandbox_id: int, step_id: str) -> None:
-    """Start the background script of a step that the learner has opened."""
+def start_scripts(sandbox_id: int, opened: str) -> None:
+    """Start the scripts of a page that the learner has opened."""
     sandbox = Sandbox.objects.select_related("attempt").filter(pk=sandbox_id, state=Sandbox.State.READY).first()
     lesson = overview.lesson_of(sandbox.attempt) if sandbox and sandbox.attempt else None
-    step = lesson.step(step_id) if lesson else None
-    if sandbox is None or step is None or step.background is None:
+    page = scripts.page_of(lesson, opened) if lesson else None
+    if sandbox is None or page is None:
         return
     try:
-        async_to_sync(provision.start_in_background)(backends.client(sandbox.name), step.background)
+        async_to_sync(scripts.start)(backends.client(sandbox.name), page)
     except (SandboxError, OSError, TimeoutError) as error:
-        log.warning("%s: %s was not started: %s", sandbox.name, step.background.path, error)
+        log.warning("%s: the scripts of %s were not started: %s", sandbox.name, opened, error)
 
 
 def sweep() -> None:
@@ -66,7 +66,7 @@ def check_without_page() -> None:
 TASKS = {
     "provision": provision_sandbox,
     "stop": stop_sandbox,
-    "background": start_background,
+    "scripts": start_scripts,
     "sweep": sweep,
     "check_without_page": check_without_page,
 }

@@ -33,6 +33,7 @@ FIRST = {
     "sandbox": {"cluster": True, "setup": "setup.sh"},
     "details": {
         "concept": {"title": "Idea", "text": "concept.md"},
+        "intro": {"courseData": "intro-bg.sh", "code": "intro-fg.sh"},
         "steps": [
             {
                 "id": "one",
@@ -69,6 +70,8 @@ FIRST_FILES = {
     "one.sh": "solve one",
     "two.sh": "solve two",
     "bg.sh": "in the background",
+    "intro-bg.sh": "intro behind",
+    "intro-fg.sh": "intro before",
     "assets/run.sh": "echo",
     "assets/first.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>",
     "assets/secret.txt": "no picture",

@@ -6,11 +6,11 @@ tests/tutorials/test_backends.py holds the fake to those promises.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from sandbox.backend import Connection, HostFull, SandboxGone, SandboxSpec, SandboxState
-from sandbox.client import Completed, SandboxClient, Verdict
+from sandbox.client import Completed, SandboxClient, Size, TerminalStream, Verdict
 
 Object = dict[str, Any]
 
@@ -83,6 +83,28 @@ class _NoWriter:
         """Nothing is open."""
 
 
+class _FakeTerminal:
+    """Notes what is typed."""
+
+    def __init__(self, client: FakeClient, terminal: str) -> None:
+        self._client = client
+        self.terminal = terminal
+        self.offset = 0
+
+    async def frames(self) -> AsyncIterator[bytes | Object]:
+        for frame in ():
+            yield frame
+
+    async def write(self, data: bytes) -> None:
+        await self._client._do(f"type {data.decode()}")
+
+    async def control(self, message: Object) -> None:
+        """Nothing depends on it here."""
+
+    async def close(self) -> None:
+        await self._client._do("detach")
+
+
 class FakeClient(SandboxClient):
     """Notes what is done in a sandbox."""
 
@@ -109,6 +131,12 @@ class FakeClient(SandboxClient):
     ) -> Completed:
         await self._do(script)
         return Completed(self._backend.status.get(script, 0), b"said " + script.encode())
+
+    async def attach(
+        self, terminal: str, *, since: int | None, size: Size, viewer: str, interactive: bool
+    ) -> TerminalStream:
+        await self._do(f"attach {terminal}")
+        return _FakeTerminal(self, terminal)
 
     async def check(self, checks: Sequence[Object]) -> Sequence[Verdict]:
         await self._do("check")

@@ -18,8 +18,8 @@ from django.utils import translation
 
 from tutorials.catalogue.lesson import Lesson
 from tutorials.celery import enqueue
-from tutorials.models import Attempt, Sandbox, StartedScript
-from tutorials.progress import overview, verdicts
+from tutorials.models import Attempt, Sandbox
+from tutorials.progress import overview, scripts, verdicts
 from tutorials.publish import publish_to_attempt
 
 NAME_PREFIX = "learner-"
@@ -231,11 +231,7 @@ def look_at(attempt: Attempt, step_id: str, *, now: datetime) -> None:
         return
     if left is not None and not left.checks and (not step_id or order.index(left.id) < order.index(step_id)):
         verdicts.pass_step(attempt, lesson, left.id, now=now)
-    step = lesson.step(step_id)
-    if step is not None and step.background is not None:
-        _, first = StartedScript.objects.get_or_create(sandbox=sandbox, step=step_id)
-        if first:
-            enqueue("background", sandbox.pk, step_id)
+    scripts.opened(sandbox, lesson, [step_id])
     publish_to_attempt(attempt.pk, {"type": "step", "step": step_id})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
@@ -21,7 +20,7 @@ from sandbox.backend import Backend, HostFull, SandboxError, SandboxSpec
 from sandbox.client import Completed, SandboxClient
 from tutorials.catalogue.lesson import Lesson, Script
 from tutorials.models import Sandbox
-from tutorials.progress import overview, stages
+from tutorials.progress import overview, scripts, stages
 from tutorials.progress.attempts import publish_sandbox
 from tutorials.publish import publish_to_attempt
 
@@ -36,6 +35,7 @@ WHOLE = 600.0
 START, FILES, CLUSTER, SCRIPT = 60.0, 60.0, 180.0, 180.0
 OUTPUT = 4096
 MAX_FILES = 32 * 1024 * 1024
+NOT_REPLAYED = gettext_noop("The steps before this one could not be replayed.")
 
 
 class Superseded(Exception):
@@ -58,8 +58,8 @@ async def bring_up(
         return
     try:
         async with asyncio.timeout(WHOLE):
-            await _with_beat(run.set_up(), run.beat)
-        await run.ready()
+            lesson = await _with_beat(run.set_up(), run.beat)
+        await run.ready(lesson)
     except Superseded:
         log.info("%s is no longer wanted, stopping it", run.sandbox.name)
         await run.give_up()
@@ -76,12 +76,12 @@ async def bring_up(
         await run.fail(gettext_noop("Something went wrong while the environment was prepared."))
 
 
-async def _with_beat(work: Coroutine[Any, Any, None], beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _with_beat(work: Coroutine[Any, Any, Lesson], beat: Callable[[], Coroutine[Any, Any, None]]) -> Lesson:
     task = asyncio.create_task(work)
     try:
         while not (await asyncio.wait({task}, timeout=BEAT))[0]:
             await beat()
-        await task
+        return await task
     finally:
         task.cancel()
 
@@ -116,8 +116,8 @@ class Run:
         sandbox = await sync_to_async(claim)()
         return cls(sandbox, backend, client_for, clock) if sandbox is not None else None
 
-    async def set_up(self) -> None:
-        """Go through the stages of the lesson."""
+    async def set_up(self) -> Lesson:
+        """Go through the stages of the lesson, and return it."""
         attempt = self.sandbox.attempt
         lesson = await sync_to_async(overview.lesson_of)(attempt) if attempt else None
         if lesson is None:
@@ -138,15 +138,28 @@ class Run:
         if lesson.setup:
             await self._stage(stages.SETUP)
             await self._script(lesson.setup, gettext_noop("The lesson's set-up did not succeed."))
-        for step in stages.steps_before(lesson, self.sandbox.start_at):
-            await self._stage(stages.SOLUTION + step.id)
+        await self._replay(lesson)
+        return lesson
+
+    async def _replay(self, lesson: Lesson) -> None:
+        """Do what a learner would have done who came to the step where this sandbox starts."""
+        before = stages.steps_before(lesson, self.sandbox.start_at)
+        if before and lesson.intro is not None and lesson.intro.background is not None:
+            await self._run(lesson.intro.background)
+        for step in before:
+            if step.solution or step.background:
+                await self._stage(stages.SOLUTION + step.id)
+            if step.background is not None:
+                await self._run(step.background)
             if step.solution is not None:
                 await self._tell({"type": "solution", "step": step.id, "script": step.solution.text[:OUTPUT]})
-                await self._script(step.solution, gettext_noop("The steps before this one could not be replayed."))
-        if lesson.intro is not None and lesson.intro.background is not None:
-            await start_in_background(self._client, lesson.intro.background)
+                await self._script(step.solution, NOT_REPLAYED)
 
     async def _script(self, script: Script, sentence: str) -> None:
+        """Run a script that must succeed."""
+        self._demand(await self._run(script), sentence, what=script.path)
+
+    async def _run(self, script: Script) -> Completed:
         done = await self._client.run(script.text, timeout=SCRIPT)
         await self._tell(
             {
@@ -156,7 +169,7 @@ class Run:
                 "status": done.status,
             }
         )
-        self._demand(done, sentence, what=script.path)
+        return done
 
     def _demand(self, done: Completed, sentence: str, *, what: str = "") -> None:
         if done.status != 0:
@@ -194,9 +207,13 @@ class Run:
         if not await sync_to_async(write)():
             raise Superseded
 
-    async def ready(self) -> None:
+    async def ready(self, lesson: Lesson) -> None:
         """The learner may begin; the idle time runs from now."""
+        before = [step.id for step in stages.steps_before(lesson, self.sandbox.start_at)]
+        if before:
+            await sync_to_async(scripts.replayed)(self.sandbox, [scripts.INTRO, *before])
         await self._write(state=State.READY, stage="", error="", last_activity=self._clock())
+        await sync_to_async(scripts.opened)(self.sandbox, lesson, [scripts.INTRO, self.sandbox.start_at])
 
     async def fail(self, sentence: str) -> None:
         """Say what went wrong and free what was started."""
@@ -237,9 +254,3 @@ def _files(lesson: Lesson) -> dict[str, tuple[bytes, int]]:
     except OSError as error:
         raise SetupFailed(gettext_noop("A file of the lesson is missing.")) from error
     return files
-
-
-async def start_in_background(client: SandboxClient, script: Script) -> None:
-    """Start a script that goes on by itself; what becomes of it is the lesson's affair. Raises SandboxError."""
-    quiet = ">/dev/null 2>&1 </dev/null &"
-    await client.run(f"setsid bash -c {shlex.quote(script.text)} {quiet}", timeout=10.0)

@@ -15,11 +15,11 @@ SOLUTION = "solution:"
 
 
 def steps_before(lesson: Lesson, start_at: str) -> Sequence[Step]:
-    """The steps whose solutions bring a fresh sandbox into the state that `start_at` needs."""
+    """The steps whose scripts bring a fresh sandbox into the state that `start_at` needs."""
     before: list[Step] = []
     for step in lesson.steps:
         if step.id == start_at:
-            return [earlier for earlier in before if earlier.solution is not None]
+            return before
         before.append(step)
     return []
 
@@ -31,5 +31,5 @@ def plan(lesson: Lesson, start_at: str) -> list[str]:
         *([FILES] if lesson.assets else []),
         *([CLUSTER] if lesson.cluster else []),
         *([SETUP] if lesson.setup else []),
-        *(SOLUTION + step.id for step in steps_before(lesson, start_at)),
+        *(SOLUTION + step.id for step in steps_before(lesson, start_at) if step.solution or step.background),
     ]

@@ -11,7 +11,7 @@ from django.db import connections
 from tests.tutorials.conftest import NOW, Queue, sandbox_of
 from tests.tutorials.fakes import FakeBackend
 from tutorials.catalogue.lesson import Lesson
-from tutorials.models import Attempt, PassedStep, Sandbox, StartedScript
+from tutorials.models import Attempt, PassedStep, Sandbox
 from tutorials.progress import attempts, overview, verdicts
 
 
@@ -84,9 +84,7 @@ def test_a_step_that_the_lesson_no_longer_has_means_the_first(running: Attempt, 
     assert sandbox_of(attempts.begin(learner, "course", first, now=NOW)).start_at == "one"
 
 
-def test_a_finished_lesson_begins_afresh_and_keeps_its_ticks(
-    running: Attempt, learner: User, first: Lesson
-) -> None:
+def test_a_finished_lesson_begins_afresh_and_keeps_its_ticks(running: Attempt, learner: User, first: Lesson) -> None:
     for step in first.steps:
         verdicts.pass_step(running, first, step.id, now=NOW)
     attempts.end(running, now=NOW)
@@ -156,16 +154,6 @@ def test_going_back_or_reading_without_a_sandbox_passes_nothing(running: Attempt
     attempts.end(running, now=NOW)
     attempts.look_at(running, "three", now=NOW)
     assert overview.passed_steps(running) == []
-
-
-def test_a_background_script_starts_once_a_sandbox(running: Attempt, queue: Queue, backend: FakeBackend) -> None:
-    for step in ("two", "one", "two"):
-        attempts.look_at(running, step, now=NOW)
-    queue.work()
-    assert [what for _, what in backend.scripts if "background" in what] == [
-        "setsid bash -c 'in the background' >/dev/null 2>&1 </dev/null &"
-    ]
-    assert StartedScript.objects.count() == 1
 
 
 def test_leaving_ends_everything_and_tells_the_pages(running: Attempt, learner: User, events: list[Any]) -> None:

@@ -32,7 +32,9 @@ def test_the_set_up_brings_the_sandbox_into_the_state_of_its_step(
         "put /root/run.sh:755=echo",
         "minikube start",
         "set up",
+        "intro behind",
         "solve one",
+        "in the background",
         "solve two",
     ]
     sandbox = sandbox_of(attempt)
@@ -51,22 +53,19 @@ def test_the_set_up_brings_the_sandbox_into_the_state_of_its_step(
     assert told[0]["stages"] == ["sandbox", "files", "cluster", "setup", "solution:one", "solution:two"]
 
 
-def test_the_first_step_needs_no_solution(
-    learner: User, first: Lesson, queue: Queue, backend: FakeBackend
-) -> None:
+def test_the_first_step_needs_no_solution(learner: User, first: Lesson, queue: Queue, backend: FakeBackend) -> None:
     begin(learner, first)
     queue.work()
     assert "solve one" not in done_in(backend)
 
 
-def test_solutions_are_shown_while_they_run(
-    learner: User, first: Lesson, queue: Queue, events: list[Any]
-) -> None:
+def test_solutions_are_shown_while_they_run(learner: User, first: Lesson, queue: Queue, events: list[Any]) -> None:
     begin(learner, first, "two")
     queue.work()
     shown = [event for _, event in events if event["type"] in ("solution", "output")]
     assert shown == [
         {"type": "output", "stage": "setup", "text": "said set up", "status": 0},
+        {"type": "output", "stage": "setup", "text": "said intro behind", "status": 0},
         {"type": "solution", "step": "one", "script": "solve one"},
         {"type": "output", "stage": "solution:one", "text": "said solve one", "status": 0},
     ]
@@ -134,9 +133,7 @@ def test_a_full_host_lets_the_learner_wait_with_their_place(
     assert events[-1][1]["sandbox"]["place"] == 2
 
 
-def test_a_set_up_delivered_twice_runs_once(
-    learner: User, first: Lesson, queue: Queue, backend: FakeBackend
-) -> None:
+def test_a_set_up_delivered_twice_runs_once(learner: User, first: Lesson, queue: Queue, backend: FakeBackend) -> None:
     begin(learner, first)
     queue.waiting *= 2
     queue.work()
@@ -175,9 +172,7 @@ def test_a_run_thought_dead_that_comes_back_changes_nothing(
     async def another_takes_over() -> None:
         del backend.hooks["minikube start"]
         await sync_to_async(Sandbox.objects.update)(state="requested")
-        await provision.bring_up(
-            sandbox_of_id, backend=backend, client_for=backend.client, clock=lambda: NOW
-        )
+        await provision.bring_up(sandbox_of_id, backend=backend, client_for=backend.client, clock=lambda: NOW)
 
     sandbox_of_id = sandbox_of(attempt).pk
     backend.hooks["minikube start"] = another_takes_over
@@ -204,9 +199,7 @@ def test_a_long_stage_shows_that_it_is_alive_and_stops_when_unwanted(
     assert backend.specs == {}
 
 
-def test_a_lesson_that_is_gone_is_a_failure_with_a_sentence(
-    learner: User, first: Lesson, queue: Queue
-) -> None:
+def test_a_lesson_that_is_gone_is_a_failure_with_a_sentence(learner: User, first: Lesson, queue: Queue) -> None:
     attempt = begin(learner, first)
     Attempt.objects.update(lesson="gone")
     queue.work()

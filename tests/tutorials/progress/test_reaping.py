@@ -149,17 +149,13 @@ def test_a_sandbox_that_dies_again_and_again_is_not_replaced_for_ever(
     assert sandbox_of(running).state == "ended"
 
 
-def test_a_list_that_forgets_a_living_sandbox_ends_nothing(
-    running: Attempt, sweep: Any, backend: FakeBackend
-) -> None:
+def test_a_list_that_forgets_a_living_sandbox_ends_nothing(running: Attempt, sweep: Any, backend: FakeBackend) -> None:
     backend.unlisted.add(sandbox_of(running).name)
     sweep(NOW + MINUTE)
     assert sandbox_of(running).state == "ready"
 
 
-def test_a_request_that_was_lost_on_the_way_is_taken_on(
-    learner: User, first: Lesson, queue: Queue, sweep: Any
-) -> None:
+def test_a_request_that_was_lost_on_the_way_is_taken_on(learner: User, first: Lesson, queue: Queue, sweep: Any) -> None:
     attempt = attempts.begin(learner, "course", first, now=NOW)
     queue.waiting.clear()
     sweep(NOW + timedelta(seconds=2))
