@@ -155,23 +155,26 @@ class Containment:
             raise
 
     async def _create(self, contained: Contained, bundle: Path, request: Object) -> None:
+        # With cgroup v1 only the host's root may move a process that has become another user already.
+        early = contained.group if contained.group.version == 1 else None
         if contained.tty:
-            pid, console = await self._crun.create(contained.id, bundle, None)
+            pid, console = await self._crun.create(contained.id, bundle, None, early)
             contained.opened(stdin=-1, console=console, stdout=-1, stderr=-1)
         else:
-            pid = await self._create_with_pipes(contained, bundle, stdin=request["stdin"])
-        contained.group.enter(pid)
+            pid = await self._create_with_pipes(contained, bundle, early, stdin=request["stdin"])
+        if early is None:
+            contained.group.enter(pid)
         await self._crun.start(contained.id)
         contained.running(pid)
 
-    async def _create_with_pipes(self, contained: Contained, bundle: Path, *, stdin: bool) -> int:
+    async def _create_with_pipes(self, contained: Contained, bundle: Path, group: Group | None, *, stdin: bool) -> int:
         stdin_read, stdin_write = os.pipe2(os.O_CLOEXEC) if stdin else (os.dup(self._null), -1)
         stdout_read, stdout_write = os.pipe2(os.O_CLOEXEC)
         stderr_read, stderr_write = os.pipe2(os.O_CLOEXEC)
         contained.opened(stdin=stdin_write, console=-1, stdout=stdout_read, stderr=stderr_read)
         theirs = (stdin_read, stdout_write, stderr_write)
         try:
-            pid, _ = await self._crun.create(contained.id, bundle, theirs)
+            pid, _ = await self._crun.create(contained.id, bundle, theirs, group)
         finally:
             for fd in theirs:
                 os.close(fd)

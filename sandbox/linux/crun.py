@@ -35,10 +35,15 @@ class Crun:
         self._number = itertools.count(1)
         _STATE.mkdir(parents=True, exist_ok=True)
 
-    async def create(self, container: str, bundle: Path, stdio: tuple[int, int, int] | None) -> tuple[int, int]:
-        """Create the container with these descriptors, or a console when None: its pid and the console or -1."""
+    async def create(
+        self, container: str, bundle: Path, stdio: tuple[int, int, int] | None, group: Group | None
+    ) -> tuple[int, int]:
+        """Create the container with these descriptors, or a console when None: its pid and the console or -1.
+
+        With a `group` all of it, crun too, is in that group.
+        """
         arguments = ["create", "--no-new-keyring", "--bundle", str(bundle)]
-        return await self._started(arguments, [container], stdio, group=None)
+        return await self._started(arguments, [container], stdio, group=group)
 
     async def start(self, container: str) -> None:
         """Let a created container's process run."""
