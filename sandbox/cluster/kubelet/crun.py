@@ -135,6 +135,7 @@ class CrunRuntime:
             identity = self._prepare(spec, pod, directory)
             known = await self._start(identifier, pod, spec, identity, directory)
         except ContainerError as error:
+            log.warning("container %s of pod %s/%s: %s", spec.name, pod.pod.namespace, pod.pod.name, error)
             await self._cleanup(identifier, directory)
             raise StartError(start_message(error, spec.command)) from error
         except (OSError, ValueError) as error:
