@@ -163,6 +163,7 @@ class PodWorker:
         else:
             self._prepare_volumes(pod)
         waits = [wait async for wait in self._start_containers(pod)]
+        overdue = self._deadline(self._read() or pod)
         wanted = [wait for wait in (*waits, overdue) if wait is not None]
         return min(wanted) if wanted else None
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.cluster.api.clock import Clock
+from sandbox.cluster.kubelet.images import InvalidImageName, parse
 from sandbox.cluster.kubelet.runtime import (
     Container,
     ContainerSpec,
@@ -35,20 +36,6 @@ _REPOSITORIES = {
     "registry.k8s.io/pause",
 }
 _BOOTCAMP = re.compile(r".*/kubernetes-bootcamp")
-
-
-def canonical(name: str) -> tuple[str, str]:
-    """Repository with registry, and tag."""
-    name, _, _digest = name.partition("@")
-    repository, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
-        repository, tag = name, "latest"
-    first, slash, _ = repository.partition("/")
-    if not slash:
-        repository = f"docker.io/library/{repository}"
-    elif "." not in first and ":" not in first and first != "localhost":
-        repository = f"docker.io/{repository}"
-    return repository, tag
 
 
 class SimulatedContainer:
@@ -133,7 +120,8 @@ class SimulatedPod:
     async def remove(self) -> None:
         """Forget it."""
         for container in self.containers.values():
-            container.kill(9)
+            if container.running:
+                container.kill(9)
         self._runtime.forget(self.uid)
 
 
@@ -153,9 +141,9 @@ class SimulatedRuntime:
         self._pulled: set[str] = set()
 
     async def pull(self, image: str) -> Image:
-        """Known repositories have every tag below v9, so that a wrong tag can be tried."""
-        repository, tag = canonical(image)
-        name = f"{repository}:{tag}"
+        """Known repositories have every tag, but the tutorial's app has only those that it has."""
+        reference = parse(image)
+        repository, tag, name = reference.repository, reference.tag, str(reference)
         known = repository in _REPOSITORIES and not (_BOOTCAMP.match(repository) and tag not in ("v1", "v2", "latest"))
         if not known:
             raise ImageNotFound(
@@ -178,7 +166,10 @@ class SimulatedRuntime:
 
     def cached(self, image: str) -> bool:
         """Whether it was pulled before."""
-        return ":".join(canonical(image)) in self._pulled
+        try:
+            return str(parse(image)) in self._pulled
+        except InvalidImageName:
+            return False
 
     async def run(self, pod: PodSpec) -> PodSandbox:
         """Give it an address."""
