@@ -23,8 +23,8 @@ _ROOT_SIZE = 8 * _MIB
 _OURS_SIZE = 256 * _MIB
 _TEMPORARY_SIZE = 16 * _MIB
 
-# Our own processes are few; what a learner may have besides is in the plan.
-OWN_PROCESSES = 128
+# Ours are few but come in bursts (a crun for each container that starts); the learner's are in the plan.
+OWN_PROCESSES = 512
 
 _ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
