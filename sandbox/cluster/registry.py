@@ -5,7 +5,6 @@ Synchronous and atomic: one event loop owns the store, so a verb that returns ha
 
 from __future__ import annotations
 
-import copy
 import logging
 import random
 import uuid
@@ -19,7 +18,7 @@ from sandbox.cluster.api.errors import AlreadyExists, BadRequest, Conflict, Forb
 from sandbox.cluster.api.managedfields import APPLY, UPDATE, Manager, apply, record
 from sandbox.cluster.api.merge import MergeSchema
 from sandbox.cluster.api.metadata import metadata_causes, ordered
-from sandbox.cluster.api.objects import Key, Object, key_of
+from sandbox.cluster.api.objects import Key, Object, copied, key_of
 from sandbox.cluster.api.selectors import FieldSelector, LabelSelector, from_object, parse_fields, parse_labels
 from sandbox.cluster.change import Change, decode, encode
 from sandbox.cluster.resources.resource import Resource
@@ -176,7 +175,7 @@ class Registry:
         self, resource: Resource, obj: Object, *, namespace: str = "", dry_run: bool = False, manager: str = ""
     ) -> Object:
         """Default, admit, validate, store. Raises AlreadyExists, Invalid, Forbidden, NotFound (namespace)."""
-        new = copy.deepcopy(obj)
+        new: Object = copied(obj)
         self._prepare_metadata(resource, new, namespace)
         generate = not new["metadata"].get("name") and bool(new["metadata"].get("generateName"))
         if generate:
@@ -201,13 +200,13 @@ class Registry:
         key = key_of(obj)
         old = self.get(resource, key)
         _check_version(resource, obj, old)
-        new = copy.deepcopy(obj)
+        new = copied(obj)
         new["kind"], new["apiVersion"] = resource.kind, resource.api_version
         _keep_metadata(new, old)
         if "status" in resource.subresources:
             new.pop("status", None)
             if "status" in old:
-                new["status"] = copy.deepcopy(old["status"])
+                new["status"] = copied(old["status"])
         resource.default(new)
         resource.prepare_update(new, old)
         for admission in self._admission:
@@ -226,7 +225,7 @@ class Registry:
             new["metadata"]["managedFields"] = obj["metadata"]["managedFields"]
         new.pop("status", None)
         if "status" in obj:
-            new["status"] = copy.deepcopy(obj["status"])
+            new["status"] = copied(obj["status"])
         self._record(resource, new, old, manager, subresource="status")
         return self._replace(resource, new, old, dry_run=dry_run)
 
@@ -238,7 +237,7 @@ class Registry:
         schema, time = self._merging(resource), stamp(self.clock.now())
         live = self.find(resource, key_of(obj))
         if live is None:
-            new = copy.deepcopy(obj)
+            new = copied(obj)
             new["metadata"].pop("managedFields", None)
             record(new, None, who, schema=schema, time=time)
             return self.create(resource, new, dry_run=dry_run), True
@@ -261,7 +260,7 @@ class Registry:
     def amend(self, resource: Resource, key: Key, change: Callable[[Object], None], *, dry_run: bool = False) -> Object:
         """Change what an update may not, for subresources such as binding and finalize: not admitted, not validated."""
         old = self.get(resource, key)
-        new = copy.deepcopy(old)
+        new = copied(old)
         change(new)
         return self._replace(resource, new, old, dry_run=dry_run)
 
@@ -299,7 +298,7 @@ class Registry:
         _check_preconditions(resource, old, options)
         if resource.qualified == "namespaces" and key.name in _PROTECTED_NAMESPACES:
             raise Forbidden(resource, key.name, "this namespace may not be deleted")
-        new = copy.deepcopy(old)
+        new = copied(old)
         gone = mark(new, options, default_grace=resource.graceful(old), now=self.clock.now())
         if options.dry_run:
             return ordered(new)

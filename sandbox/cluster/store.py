@@ -134,8 +134,9 @@ class Store:
     def __init__(self, path: Path | str = ":memory:") -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
-        # A killed process loses nothing with NORMAL; only a power cut may lose the last moments, never corrupt.
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        # A killed process loses nothing: what is committed is with the kernel. Waiting for the disk (NORMAL) made 1,000
+        # deletions take 18 s instead of 2; a power cut ends the pods too, and a cluster can be made anew in a second.
+        self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("PRAGMA cache_size=-256")
         self._db.executescript(_SCHEMA)
         self._tables: dict[str, _Table] = {}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.kubectl.binaries import ROOT, found
 
 from sandbox.cluster.api import build_schema, schema
+from tests.kubectl.binaries import ROOT, found
 
 
 @dataclass
@@ -36,7 +36,9 @@ class Kubectl:
     version: str
     environment: dict[str, str]
 
-    def shell(self, script: str, *, timeout: float = 30, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def shell(
+        self, script: str, *, timeout: float = 30, directory: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a line of shell in which `kubectl` is this version."""
         return subprocess.run(
             ["bash", "-c", script],

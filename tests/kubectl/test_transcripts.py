@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.kubectl.conftest import VERSIONS, Kubectl, environment_of, start_cluster, stop_cluster
 from tests.kubectl.normalise import normalised
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 from sandbox.cluster.api.errors import ApplyConflict
 from sandbox.cluster.api.fieldsets import ITSELF, Path, from_fields, item_step, leaves, shown, to_fields
 from sandbox.cluster.api.merge import MergeSchema
-from sandbox.cluster.api.objects import Object
+from sandbox.cluster.api.objects import Object, copied
 
 APPLY = "Apply"
 UPDATE = "Update"
@@ -148,7 +147,7 @@ def _merged(live: Any, wanted: Any, schema: MergeSchema | None) -> Any:
         return _merged_list(live, wanted, schema)
     if isinstance(wanted, list) and isinstance(live, list) and schema and schema.list_type == "set":
         return live + [value for value in wanted if value not in live]
-    return copy.deepcopy(wanted)
+    return copied(wanted)
 
 
 def _merged_list(live: list[Any], wanted: list[Any], schema: MergeSchema) -> list[Any]:

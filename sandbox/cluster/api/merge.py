@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -11,7 +10,7 @@ import jsonpatch
 import jsonpointer
 
 from sandbox.cluster.api.errors import ApiError, BadRequest, TooLarge
-from sandbox.cluster.api.objects import Object
+from sandbox.cluster.api.objects import Object, copied
 
 _OPERATIONS = 10_000
 _SIZE = 3 * 1024 * 1024
@@ -64,7 +63,7 @@ def json_patch(obj: Object, operations: Any) -> Object:
         raise BadRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
     if len(operations) > _OPERATIONS:
         raise TooLarge(_OPERATIONS)
-    result: Any = copy.deepcopy(obj)
+    result: Any = copied(obj)
     for operation in operations:
         try:
             result = jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
@@ -83,7 +82,7 @@ def json_patch(obj: Object, operations: Any) -> Object:
 def merge_patch(obj: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return copied(patch)
     result = dict(obj) if isinstance(obj, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -101,7 +100,7 @@ def strategic_merge(obj: Object, patch: Any, schema: MergeSchema | None) -> Obje
     """Kubernetes' own: lists of objects are merged by key. Raises BadRequest."""
     if not isinstance(patch, dict):
         raise BadRequest("cannot unmarshal the patch: it is no object")
-    return _merge_map(copy.deepcopy(obj), patch, schema)
+    return _merge_map(copied(obj), patch, schema)
 
 
 def _merge_map(result: Object, patch: Object, schema: MergeSchema | None) -> Object:

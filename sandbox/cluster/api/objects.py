@@ -26,3 +26,12 @@ def controller_of(obj: Object) -> Object | None:
         if reference.get("controller"):
             return dict(reference)
     return None
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of JSON; several times as fast as `copy.deepcopy`, which must expect cycles."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [copied(one) for one in value]
+    return value
