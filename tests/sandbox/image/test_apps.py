@@ -207,3 +207,19 @@ def test_curl_takes_arguments_or_a_command(tmp_path: Path) -> None:
         with running(tmp_path, script, *command) as started:
             assert started.process.wait(timeout=5) == 0
             assert started.log().startswith(wanted)
+
+
+def test_the_other_samples_answer_as_theirs_do(tmp_path: Path) -> None:
+    with running(tmp_path, *PYTHON, app("node-hello")) as hello:
+        assert hello.request("GET", "/x") == (200, "Hello Kubernetes!")
+        assert "Received request for URL: /x\n" in hello.log()
+    with running(tmp_path, *PYTHON, app("hpa-example")) as busy:
+        assert busy.request("GET", "/", port=80) == (200, "OK!")
+    with running(tmp_path, app("http-echo", "http-echo"), "-text=hi there", "-listen", ":5678") as echo:
+        assert echo.request("GET", "/", port=5678) == (200, "hi there\n")
+    with running(tmp_path, app("http-echo", "http-echo")) as echo:
+        assert echo.process.wait(timeout=5) == 1
+    with running(tmp_path, *PYTHON, app("echo-server")) as served:
+        body = served.request("POST", "/a", b"sent")[1]
+        assert body.startswith("Request served by web-1\n\nPOST /a HTTP/1.1\n\n")
+        assert body.endswith("User-Agent: test\n\nsent")
