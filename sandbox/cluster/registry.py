@@ -181,9 +181,10 @@ class Registry:
         if generate:
             self._generate_name(resource, new)
         self._check_namespace(resource, new)
-        resource.default(new)
         for admission in self._admission:
             admission.admit(self, resource, new, None)
+        # After admission, because defaulting also brings fields into Kubernetes' order.
+        resource.default(new)
         resource.prepare_create(new)
         self._validate(resource, new, None)
         key = key_of(new)
@@ -280,6 +281,7 @@ class Registry:
             others = [one for one in status.get("conditions") or () if one["type"] != "PodScheduled"]
             scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
             status["conditions"] = [*others, scheduled]
+            resource.default(pod)  # brings nodeName to its place
 
         return self.amend(resource, key, change)
 
