@@ -8,7 +8,7 @@ from tests.sandbox.image.catalogue.running import PYTHON, app, running
 
 
 def test_echoserver_tells_the_request_back(tmp_path: Path) -> None:
-    with running(tmp_path, *PYTHON, app("echoserver-1.4")) as echo:
+    with running(tmp_path, *PYTHON, app("echoserver-1-4")) as echo:
         status, body = echo.request("GET", "/a?b=c")
         assert status == 200
         assert body == (
