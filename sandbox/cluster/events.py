@@ -74,7 +74,7 @@ class EventRecorder:
         nanoseconds = int(now.timestamp() * 1_000_000) * 1000
         while True:
             name = f"{reference['name']}.{nanoseconds:x}"
-            if self._registry.find(EVENTS, Key(namespace, name)) is None:
+            if not self._registry.exists(EVENTS, Key(namespace, name)):
                 break
             nanoseconds += 1
         source = {"component": self._component} | ({"host": self._host} if self._host else {})

@@ -43,6 +43,24 @@ class Placed:
     owner: str
 
 
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node, with what it has in the units of `requests_of`."""
+
+    name: str
+    node: Object
+    allocatable: Counter[str]
+
+
+def node_facts(node: Object) -> NodeFacts:
+    """The facts of one node; one that does not say how many pods it takes, takes 110."""
+    status = node.get("status") or {}
+    amounts = {"pods": "110"} | (status.get("allocatable") or {})
+    allocatable = Counter({resource: _amount(resource, value) for resource, value in amounts.items()})
+    # Images, the largest part of a node, play no role here.
+    return NodeFacts(node["metadata"]["name"], {key: node[key] for key in ("metadata", "spec")}, allocatable)
+
+
 class Scheduler:
     """Binds pods. It runs as a controller whose keys are pods without a node."""
 
@@ -55,12 +73,14 @@ class Scheduler:
         self._loads: dict[str, Load] = {}
         self._waiting: dict[Key, str] = {}
         """Pods that fit nowhere, with the message that was last said."""
+        self._nodes: Sequence[NodeFacts] | None = None
 
     def watches(self) -> Sequence[Watch]:
         """Nodes first: the pods that exist at the start are judged with them in sight."""
         return (Watch(NODES, self._node_changed), Watch(PODS, self._pod_changed))
 
     def _node_changed(self, change: Change) -> Iterable[Key]:
+        self._nodes = None
         return tuple(self._waiting)
 
     def _pod_changed(self, change: Change) -> Iterable[Key]:
@@ -109,15 +129,21 @@ class Scheduler:
             message = "Scheduling is blocked due to non-empty scheduling gates"
             self._refuse(key, "SchedulingGated", message)
             return None
-        nodes = self._registry.list(NODES)
-        faults = {node["metadata"]["name"]: self._faults(pod, node) for node in nodes}
-        fitting = [node for node in nodes if not faults[node["metadata"]["name"]]]
+        nodes = self._known_nodes()
+        wanted = requests_of(pod["spec"])
+        faults = {node.name: self._faults(pod, node, wanted) for node in nodes}
+        fitting = [node for node in nodes if not faults[node.name]]
         if not fitting:
             self._say(pod, key, explanation(faults))
             return _RETRY
         best = min(fitting, key=lambda node: self._cost(pod, node))
-        self._bind(pod, key, best["metadata"]["name"])
+        self._bind(pod, key, best.name)
         return None
+
+    def _known_nodes(self) -> Sequence[NodeFacts]:
+        if self._nodes is None:
+            self._nodes = [node_facts(node) for node in self._registry.list(NODES)]
+        return self._nodes
 
     def _bind(self, pod: Object, key: Key, node: str) -> None:
         try:
@@ -164,26 +190,23 @@ class Scheduler:
         except ApiError:
             return  # a second event in the same microsecond, or a namespace that is going
 
-    def _cost(self, pod: Object, node: Object) -> tuple[object, ...]:
+    def _cost(self, pod: Object, facts: NodeFacts) -> tuple[object, ...]:
         """Smaller is better: few siblings, soft wishes met, little requested, the first by name."""
-        name = node["metadata"]["name"]
+        node, name = facts.node, facts.name
         load = self._loads.get(name) or Load()
         wishes = sum(1 for t in node["spec"].get("taints") or () if t["effect"] == "PreferNoSchedule")
         owner = _owner(pod)
         siblings = load.owners[owner] if owner else 0
-        allocatable = (node.get("status") or {}).get("allocatable") or {}
         used = [
-            float(load.amounts[resource]) / float(amount)
-            for resource in ("cpu", "memory")
-            if (amount := _amount(resource, allocatable.get(resource, "0")))
+            load.amounts[resource] / amount for resource in ("cpu", "memory") if (amount := facts.allocatable[resource])
         ]
         return (wishes - preference(pod, node), siblings, round(sum(used), 3), load.amounts["pods"], name)
 
     # Filters, in the order in which Kubernetes runs them; the first that fails speaks.
 
-    def _faults(self, pod: Object, node: Object) -> list[str]:
+    def _faults(self, pod: Object, facts: NodeFacts, wanted: Counter[str]) -> list[str]:
         """Why the pod cannot run on this node; empty when it can."""
-        spec = pod["spec"]
+        spec, node = pod["spec"], facts.node
         if node["spec"].get("unschedulable") and not _tolerates(spec, _UNSCHEDULABLE):
             return ["node(s) were unschedulable"]
         for taint in node["spec"].get("taints") or ():
@@ -191,10 +214,10 @@ class Scheduler:
                 return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"]
         if not matches_affinity(spec, node):
             return ["node(s) didn't match Pod's node affinity/selector"]
-        load = self._loads.get(node["metadata"]["name"]) or Load()
+        load = self._loads.get(facts.name) or Load()
         if any(load.host_ports[port] > 0 for port in host_ports_of(spec)):
             return ["node(s) didn't have free ports for the requested pod ports"]
-        return insufficient(requests_of(spec), load.amounts, (node.get("status") or {}).get("allocatable") or {})
+        return insufficient(wanted, load.amounts, facts.allocatable)
 
 
 _UNSCHEDULABLE: Object = {"key": "node.kubernetes.io/unschedulable", "value": "", "effect": "NoSchedule"}
@@ -220,13 +243,13 @@ def explanation(faults: dict[str, list[str]]) -> str:
     return f"{available}{listed}. preemption: {available}{preemption}."
 
 
-def insufficient(wanted: Counter[str], used: Counter[str], allocatable: Object) -> list[str]:
+def insufficient(wanted: Counter[str], used: Counter[str], allocatable: Counter[str]) -> list[str]:
     """Which resources there is not enough of."""
     faults = []
-    if used["pods"] + 1 > _amount("pods", allocatable.get("pods", "110")):
+    if used["pods"] + 1 > allocatable["pods"]:
         faults.append("Too many pods")
     for resource, amount in sorted(wanted.items()):
-        free = _amount(resource, allocatable.get(resource, "0")) - used[resource]
+        free = allocatable[resource] - used[resource]
         if resource != "pods" and amount > 0 and amount > free:
             faults.append(f"Insufficient {resource}")
     return faults

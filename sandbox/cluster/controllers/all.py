@@ -38,7 +38,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),
         ReplicaSetController(registry, views=views, clock=clock),
-        EndpointsController(registry, views=views),
+        EndpointsController(registry, views=views, clock=clock),
         EndpointSliceController(registry, views=views, clock=clock),
         PodGarbageCollector(registry),
         NamespaceController(registry, clock=clock),

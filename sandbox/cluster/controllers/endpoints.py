@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.api.errors import AlreadyExists
 from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.controller import Watch
+from sandbox.cluster.controllers.pace import Pace
 from sandbox.cluster.controllers.pod_views import PodView, PodViews
 from sandbox.cluster.controllers.service_pods import (
     Port,
@@ -32,9 +34,10 @@ class EndpointsController:
 
     name = "endpoints-controller"
 
-    def __init__(self, registry: Registry, *, views: PodViews) -> None:
+    def __init__(self, registry: Registry, *, views: PodViews, clock: Clock) -> None:
         self._registry = registry
         self._views = views
+        self._pace = Pace(clock)
 
     def watches(self) -> Sequence[Watch]:
         """Services, their pods, and its own objects."""
@@ -45,6 +48,9 @@ class EndpointsController:
 
     async def reconcile(self, key: Key) -> float | None:
         """Write the addresses, if they changed."""
+        early = self._pace.wait(key)
+        if early is not None:
+            return early
         service = self._registry.find(SERVICES, key)
         if service is None:
             if self._registry.exists(ENDPOINTS, key) and self._is_ours(key):
@@ -71,6 +77,7 @@ class EndpointsController:
     def _wanted(self, service: Object) -> Object:
         tolerate = bool(service["spec"].get("publishNotReadyAddresses"))
         pods = [view for view in pods_of(self._views, service) if tolerate or not view.deleting][:_LIMIT]
+        self._pace.looked(Key(service["metadata"]["namespace"], service["metadata"]["name"]), len(pods))
         groups = grouped(service, sorted(pods, key=lambda view: _address_key(view.ip)))
         labels = {"endpoints.kubernetes.io/managed-by": self.name} | (service["metadata"].get("labels") or {})
         if is_headless(service):

@@ -8,6 +8,7 @@ from sandbox.cluster.api.clock import Clock, stamp
 from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.controller import Watch
 from sandbox.cluster.controllers.ownership import owner_reference
+from sandbox.cluster.controllers.pace import Pace
 from sandbox.cluster.controllers.pod_views import PodView, PodViews
 from sandbox.cluster.controllers.service_pods import (
     Port,
@@ -44,6 +45,7 @@ class EndpointSliceController:
         self._registry = registry
         self._views = views
         self._clock = clock
+        self._pace = Pace(clock)
 
     def watches(self) -> Sequence[Watch]:
         """Services, their pods and Endpoints, and its own objects."""
@@ -59,6 +61,9 @@ class EndpointSliceController:
 
     async def reconcile(self, key: Key) -> float | None:
         """Write the slices that are wanted over those that there are, and delete the rest."""
+        early = self._pace.wait(key)
+        if early is not None:
+            return early
         service = self._registry.find(SERVICES, key)
         wanted: list[Object] = []
         manager = _CONTROLLER
@@ -68,6 +73,7 @@ class EndpointSliceController:
             manager = _MIRRORING
             wanted = list(self._from_endpoints(service))
         self._write(key, wanted, manager)
+        self._pace.looked(key, sum(len(one["endpoints"]) for one in wanted))
         return None
 
     def _write(self, key: Key, wanted: Sequence[Object], manager: str) -> None:

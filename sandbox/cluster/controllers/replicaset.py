@@ -14,6 +14,7 @@ from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.api.selectors import LabelSelector, from_object
 from sandbox.cluster.controller import Watch
 from sandbox.cluster.controllers.ownership import claim_pods, controllers_of, owner_reference
+from sandbox.cluster.controllers.pace import Pace
 from sandbox.cluster.controllers.pod_views import PodView, PodViews
 from sandbox.cluster.events import EventRecorder
 from sandbox.cluster.registry import Change, Registry
@@ -39,6 +40,7 @@ class ReplicaSetController:
         self._clock = clock
         self._events = EventRecorder(registry, self.name, clock=clock)
         self._failures: dict[Key, int] = {}
+        self._pace = Pace(clock)
 
     def watches(self) -> Sequence[Watch]:
         """Its own kind, and pods."""
@@ -62,6 +64,9 @@ class ReplicaSetController:
 
     async def reconcile(self, key: Key) -> float | None:
         """Make or delete pods until there are as many as wanted, and say how many there are."""
+        early = self._pace.wait(key)
+        if early is not None:
+            return early
         rs = self._registry.find(REPLICASETS, key)
         if rs is None:
             return None
@@ -72,6 +77,7 @@ class ReplicaSetController:
             failure = await self._resize(rs, pods)
             pods = self._now(rs, selector)
         again = self._report(key, rs, pods, failure)
+        self._pace.looked(key, len(pods))
         if failure is None:
             self._failures.pop(key, None)
             return again

@@ -154,8 +154,10 @@ def test_what_a_pod_asks_for():
 
 
 def test_too_many_pods():
-    assert insufficient(Counter(), Counter({"pods": 110}), {"pods": "110"}) == ["Too many pods"]
-    assert insufficient(Counter({"memory": 5}), Counter({"memory": 4}), {"memory": "8"}) == ["Insufficient memory"]
+    assert insufficient(Counter(), Counter({"pods": 110}), Counter({"pods": 110})) == ["Too many pods"]
+    assert insufficient(Counter({"memory": 5}), Counter({"memory": 4}), Counter({"memory": 8, "pods": 110})) == [
+        "Insufficient memory"
+    ]
 
 
 @pytest.mark.parametrize(
