@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
-from sandbox.cluster.resources.causes import immutable
+from sandbox.cluster.resources.causes import immutable, required
 from sandbox.cluster.resources.container_validation import not_negative, one_of_many
 from sandbox.cluster.resources.field_order import reorder
 from sandbox.cluster.resources.pod_defaults import default_template
@@ -95,7 +95,8 @@ def _prepare_update(new: Object, old: Object) -> None:
     if "selector" not in spec and "selector" in old["spec"]:
         # A job that is applied again from its file says nothing of what was generated.
         spec["selector"] = old["spec"]["selector"]
-        generated = {k: v for k, v in old["spec"]["template"]["metadata"]["labels"].items() if k in _GENERATED}
+        before = old["spec"]["template"]["metadata"].get("labels") or {}
+        generated = {k: v for k, v in before.items() if k in _GENERATED}
         labels = spec["template"]["metadata"].get("labels") or {}
         spec["template"]["metadata"]["labels"] = labels | generated
         reorder(spec, _ORDER)
@@ -108,6 +109,8 @@ _GENERATED = (*_UID_LABELS, *_NAME_LABELS)
 def _validate(job: Object, old: Object | None) -> list[Object]:
     spec = job["spec"]
     causes = job_spec_causes(spec, "spec")
+    if spec.get("selector") is None:
+        causes.append(required("spec.selector"))
     if old is not None:
         for name in ("completions", "selector", "completionMode"):
             if spec.get(name) != old["spec"].get(name):

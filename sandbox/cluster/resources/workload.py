@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sandbox.cluster.api.names import label_map_causes
+from sandbox.cluster.api.names import label_map_causes, qualified_faults, value_faults
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.api.selectors import from_object
-from sandbox.cluster.resources.causes import go_labels, go_selector, immutable, invalid, required
+from sandbox.cluster.resources.causes import forbidden, go_labels, go_selector, immutable, invalid, required
 from sandbox.cluster.resources.container_validation import NOT_NEGATIVE, not_negative
 from sandbox.cluster.resources.pod_validation import pod_spec_causes
 
@@ -31,7 +31,25 @@ def _selector_causes(spec: Object, word: str) -> list[Object]:
         return [required("spec.selector")]
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         return [invalid("spec.selector", go_selector(selector), f"empty selector is invalid for {word}")]
-    return list(label_map_causes(selector.get("matchLabels") or {}, "spec.selector.matchLabels"))
+    causes = list(label_map_causes(selector.get("matchLabels") or {}, "spec.selector.matchLabels"))
+    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+        causes += _expression_causes(expression, f"spec.selector.matchExpressions[{index}]")
+    return causes
+
+
+def _expression_causes(expression: Object, field: str) -> list[Object]:
+    key, operator, values = expression.get("key") or "", expression.get("operator") or "", expression.get("values")
+    causes = [invalid(f"{field}.key", key, fault) for fault in qualified_faults(key)]
+    if operator in ("In", "NotIn") and not values:
+        causes.append(required(f"{field}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+    elif operator in ("Exists", "DoesNotExist") and values:
+        why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        causes.append(forbidden(f"{field}.values", why))
+    elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+        causes.append(invalid(f"{field}.operator", operator, "not a valid selector operator"))
+    for index, value in enumerate(values or ()):
+        causes += [invalid(f"{field}.values[{index}]", value, fault) for fault in value_faults(value)]
+    return causes
 
 
 def _template_causes(spec: Object, policies: Sequence[str], *, selector_is_good: bool) -> list[Object]:
