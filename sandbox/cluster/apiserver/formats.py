@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.cluster.api.errors import ApiError, BadRequest, NotAcceptable, UnsupportedMediaType
 from sandbox.cluster.api.objects import Object
-from sandbox.cluster.apiserver import protobuf
+from sandbox.cluster.apiserver import fieldvalidation, protobuf
 from sandbox.cluster.apiserver.messages import Request, Response
 
 JSON = "application/json"
@@ -133,7 +133,7 @@ def parse(request: Request) -> Object:
 def load_json(body: bytes) -> Any:
     """Any JSON value. Raises BadRequest."""
     try:
-        return _checked(json.loads(body))
+        return _checked(json.loads(body, object_pairs_hook=fieldvalidation.fields))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
 

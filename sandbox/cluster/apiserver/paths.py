@@ -34,7 +34,7 @@ class ResourcePath:
 
 def parse(path: str) -> ResourcePath | None:
     """The resource that a path names, or None when it is no such path (discovery, health, …)."""
-    parts = path.split("/")[1:]
+    parts = path.split("/")[1:] or [""]
     if parts[0] == "api" and len(parts) >= 3:
         return _below("", parts[1], parts[2:])
     if parts[0] == "apis" and len(parts) >= 4:
