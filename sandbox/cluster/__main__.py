@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,7 +31,7 @@ def serve(config: ClusterConfig) -> int:
 
 def _cannot_listen(config: ClusterConfig, error: OSError) -> str:
     host, port = config.listen
-    return f"Cannot listen on {host}:{port}: {error.strerror or error}."
+    return f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}."
 
 
 def _refused(why: str) -> int:
@@ -41,7 +42,9 @@ def _refused(why: str) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.cluster", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="store, keys and sockets")
-    parser.add_argument("--listen", default="127.0.0.1:8443", metavar="HOST:PORT", help="of the HTTPS server")
+    parser.add_argument(
+        "--listen", type=_address, default="127.0.0.1:8443", metavar="HOST:PORT", help="of the HTTPS server"
+    )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="written once the server listens")
     parser.add_argument("--nodes", type=int, default=1, metavar="N")
     parser.add_argument("--runtime", choices=("crun", "simulated"), default="crun")
@@ -53,7 +56,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isdigit() and int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text} is no HOST:PORT")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
@@ -65,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     config = ClusterConfig(
         data=options.data.absolute(),
-        listen=_address(options.listen),
+        listen=options.listen,
         kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
         runtime=options.runtime,
         nodes=options.nodes,
