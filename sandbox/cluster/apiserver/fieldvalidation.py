@@ -29,6 +29,23 @@ _ZERO: dict[str, Any] = {
 }
 
 
+class _Repeating(dict[str, Any]):
+    """An object of a body in which fields were given more than once."""
+
+    repeated: Sequence[str] = ()
+
+
+def fields(pairs: list[tuple[str, Any]]) -> Object:
+    """An object of a body, for `json.loads(…, object_pairs_hook=fields)`: it remembers what was given twice."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    repeating = _Repeating(found)
+    names = [name for name, _ in pairs]
+    repeating.repeated = [name for name in found if names.count(name) > 1]
+    return repeating
+
+
 class _WrongType(Exception):
     """What Go's decoder says of a value that does not fit."""
 
@@ -46,10 +63,10 @@ def _json_type(value: object) -> str:
 
 
 class _Fitting:
-    """Fits one object into its schema, in place, and remembers the fields that nobody knows."""
+    """Fits one object into its schema, in place, and remembers the fields that are unknown or given twice."""
 
     def __init__(self) -> None:
-        self.unknown: list[str] = []
+        self.complaints: list[str] = []
 
     def fit(self, value: Any, node: schema.Node, place: _Place) -> Any:
         """The value as it is stored. Raises _WrongType."""
@@ -79,11 +96,13 @@ class _Fitting:
 
     def _fields(self, value: Object, node: schema.Node, place: _Place) -> Object:
         owner = node.definition.rpartition(".")[2]
+        if isinstance(value, _Repeating):
+            self.complaints += [f'duplicate field "{place.field(name, owner).path}"' for name in value.repeated]
         for name in list(value):
             field = node.field(name)
             below = place.field(name, owner)
             if field is None:
-                self.unknown.append(below.path)
+                self.complaints.append(f'unknown field "{below.path}"')
                 del value[name]
             elif value[name] is None:
                 del value[name]
@@ -206,8 +225,8 @@ def _time(text: str) -> None:
 def check(resource: Resource, obj: Object, mode: str) -> Sequence[str]:
     """Fit a body into the schema of its kind, in place; the warnings that `mode` Warn gives.
 
-    Raises BadRequest for wrong types, and in mode Strict for unknown fields. A kind that Kubernetes has no schema of
-    (a custom one) is left as it is.
+    Raises BadRequest for wrong types, and in mode Strict for unknown fields and those given twice.
+    A kind that Kubernetes has no schema of (a custom one) is left as it is.
     """
     if mode not in MODES:
         raise BadRequest(f'fieldValidation: Unsupported value: "{mode}": supported values: "Ignore", "Strict", "Warn"')
@@ -219,7 +238,7 @@ def check(resource: Resource, obj: Object, mode: str) -> Sequence[str]:
         fitting.fit(obj, node, _Place())
     except _WrongType as error:
         raise BadRequest(f"{_cannot(resource)}: {error}") from error
-    messages = [f'unknown field "{path}"' for path in fitting.unknown]
+    messages = fitting.complaints
     if messages and mode == "Strict":
         raise BadRequest(f"{_cannot(resource)}: strict decoding error: {', '.join(messages)}")
     return messages if mode == "Warn" else ()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.cluster.api.errors import BadRequest
-from sandbox.cluster.apiserver.fieldvalidation import check
+from sandbox.cluster.apiserver.fieldvalidation import check, fields
 from sandbox.cluster.resources.all import CONFIGMAPS, DEPLOYMENTS, EVENTS, PODS, RESOURCES, SECRETS, SERVICES
 from sandbox.cluster.resources.resource import Resource
 
@@ -39,6 +39,17 @@ def test_unknown_fields_are_refused_warned_of_or_dropped():
     assert "spce" not in warned
     assert "imagee" not in warned["spec"]["containers"][0]
     assert list(check(PODS, body, "Ignore")) == []
+
+
+def test_fields_given_twice_are_refused_or_warned_of():
+    spec = '{"containers":[{"name":"c","image":"x","image":"y"}]}'
+    text = f'{{"metadata":{{"name":"a"}},"spec":{spec},"kind":"Pod","kind":"Pod"}}'
+    messages = ['duplicate field "kind"', 'duplicate field "spec.containers[0].image"']
+    body = json.loads(text, object_pairs_hook=fields)
+    assert list(check(PODS, copy.deepcopy(body), "Warn")) == messages
+    assert body["spec"]["containers"][0]["image"] == "y"
+    with pytest.raises(BadRequest, match=f"strict decoding error: {messages[0]}, "):
+        check(PODS, body, "Strict")
 
 
 @pytest.mark.parametrize(

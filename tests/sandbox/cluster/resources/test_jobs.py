@@ -36,6 +36,7 @@ def test_a_job_may_not_restart_always():
     wrong = job()
     del wrong["spec"]["template"]["spec"]["restartPolicy"]
     JOBS.default(wrong)
+    JOBS.prepare_create(wrong)
     (cause,) = JOBS.validate(wrong, None)
     assert cause["field"] == "spec.template.spec.restartPolicy"
     assert cause["message"] == 'Required value: valid values: "OnFailure", "Never"'
