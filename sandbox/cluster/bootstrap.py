@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from sandbox.cluster.api.errors import AlreadyExists
@@ -18,6 +19,7 @@ def bootstrap(registry: Registry, *, service_ip: str, api_server: tuple[str, int
     for name in NAMES:
         _ensure(registry, NAMESPACES, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
     _service(registry, service_ip, api_server)
+    _dns(registry, str(ipaddress.IPv4Address(service_ip) + 9))
     _cluster_info(registry, kubeconfig)
 
 
@@ -69,6 +71,31 @@ def _service(registry: Registry, service_ip: str, api_server: tuple[str, int]) -
         "ports": ports,
     }
     _replace(registry, ENDPOINTSLICES, endpoint_slice, ("endpoints", "ports"))
+
+
+def _dns(registry: Registry, address: str) -> None:
+    """The Service under which pods find the cluster's DNS; what answers there is `sandbox.cluster.dns`."""
+    ports = (("dns", "UDP", 53), ("dns-tcp", "TCP", 53), ("metrics", "TCP", 9153))
+    service = {
+        "metadata": {
+            "name": "kube-dns",
+            "labels": {
+                "k8s-app": "kube-dns",
+                "kubernetes.io/cluster-service": "true",
+                "kubernetes.io/name": "CoreDNS",
+            },
+        },
+        "spec": {
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "type": "ClusterIP",
+            "selector": {"k8s-app": "kube-dns"},
+            "ports": [
+                {"name": name, "protocol": protocol, "port": port, "targetPort": port} for name, protocol, port in ports
+            ],
+        },
+    }
+    _ensure(registry, SERVICES, service, "kube-system")
 
 
 def _cluster_info(registry: Registry, kubeconfig: str) -> None:

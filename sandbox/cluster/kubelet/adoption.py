@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sandbox.cluster.api.clock import parse_time
 from sandbox.cluster.api.objects import Object
@@ -40,6 +40,14 @@ def lost(record: ContainerRecord, now: float) -> None:
         return
     record.state = Terminated(137, "Error", record.state.started_at, now, record.container_id)
     record.ready = record.started = False
+
+
+def initialise_again(records: Iterable[ContainerRecord]) -> None:
+    """The pod's sandbox is gone: in the new one its init containers run once more, before anything else."""
+    for record in records:
+        if record.kind == "init" and record.ended is not None:
+            record.restarts += 1
+            record.state, record.last = Waiting("PodInitializing"), None
 
 
 def _state(state: Object) -> State:

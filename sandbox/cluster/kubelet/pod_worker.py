@@ -372,6 +372,8 @@ class PodWorker:
         if not adopted:
             for record in records.values():
                 adoption.lost(record, self._clock.now().timestamp())
+            if not is_terminal(pod):
+                adoption.initialise_again(records.values())
             return
         self._volumes.prepare(pod, pod_ip="", now=self._clock.now())
         self.sandbox = await self._run_sandbox(pod)

@@ -209,3 +209,22 @@ async def test_a_power_cut_says_nothing(running):
     await cluster.kubelet.stop_all()
     assert cluster.pod("web") == before
     assert cluster.runtime.pods == {}
+
+
+async def test_after_a_power_cut_init_containers_run_again(running):
+    cluster, task = running
+    cluster.create_pod("init", initContainers=[{"name": "i", "image": "busybox:1.36", "command": ["true"]}])
+    await cluster.settle()
+    cluster.container("init", "i").end(0)
+    await cluster.advance(1)
+    assert cluster.pod("init")["status"]["phase"] == "Running"
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await cluster.kubelet.stop_all()
+    await restarted(cluster, task)
+    status = cluster.pod("init")["status"]
+    assert (status["phase"], "running" in status["initContainerStatuses"][0]["state"]) == ("Pending", True)
+    cluster.container("init", "i").end(0)
+    await cluster.settle()
+    status = cluster.pod("init")["status"]
+    assert (status["phase"], status["containerStatuses"][0]["restartCount"]) == ("Running", 1)
