@@ -46,7 +46,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--listen", type=_address, default="127.0.0.1:8443", metavar="HOST:PORT", help="of the HTTPS server"
     )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="written once the server listens")
-    parser.add_argument("--nodes", type=int, default=1, metavar="N")
+    parser.add_argument("--nodes", type=int, choices=range(1, 101), default=1, metavar="N", help="1 to 100")
     parser.add_argument("--runtime", choices=("crun", "simulated"), default="crun")
     parser.add_argument(
         "--images", type=Path, default=_IMAGES, metavar="DIR", help="container images, for crun (default: %(default)s)"

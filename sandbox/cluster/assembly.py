@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 
+from sandbox.cluster import event_expiry
 from sandbox.cluster.admission.service_accounts import ServiceAccounts
 from sandbox.cluster.admission.service_addresses import ServiceAddresses
 from sandbox.cluster.api.clock import Clock, SystemClock
@@ -34,7 +35,7 @@ from sandbox.cluster.kubelet import crun
 from sandbox.cluster.kubelet.crun import CrunRuntime
 from sandbox.cluster.kubelet.runtime import ContainerRuntime
 from sandbox.cluster.kubelet.simulated import SimulatedRuntime
-from sandbox.cluster.node_pool import NodePool, kept_running
+from sandbox.cluster.node_pool import NodePool, identity, kept_running
 from sandbox.cluster.pki import Authority, TokenSigner, kubeconfig, public_kubeconfig, write_kubeconfig
 from sandbox.cluster.proxy import ServiceProxy
 from sandbox.cluster.registry import Registry
@@ -201,6 +202,7 @@ async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
         for controller in (*listed, Scheduler(registry, clock=clock)):
             work = ControllerLoop(controller, registry=registry, clock=clock)
             group.create_task(kept_running(controller.name, work.run, clock), name=controller.name)
+        group.create_task(kept_running("event expiry", lambda: event_expiry.run(registry), clock))
         if config.runtime == "crun":
             proxy = ServiceProxy(registry, clock=clock, service_cidr=config.service_cidr)
             group.create_task(kept_running("service proxy", proxy.run, clock))
@@ -230,4 +232,6 @@ class Runtimes:
             )
         if self._crun is None:
             self._crun = await crun.connect(self._config)
+        if number > 1:
+            self._crun.network.add_node_address(identity(self._config, number).ip)
         return self._crun

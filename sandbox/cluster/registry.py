@@ -8,13 +8,23 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sandbox.cluster.api import names
 from sandbox.cluster.api.clock import Clock, SystemClock, stamp
 from sandbox.cluster.api.deletion import DeleteOptions, mark, releasable
-from sandbox.cluster.api.errors import AlreadyExists, BadRequest, Conflict, Forbidden, Gone, Invalid, NotFound
+from sandbox.cluster.api.errors import (
+    AlreadyExists,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    ServerError,
+)
 from sandbox.cluster.api.managedfields import APPLY, UPDATE, Manager, apply, record
 from sandbox.cluster.api.merge import MergeSchema
 from sandbox.cluster.api.metadata import metadata_causes, ordered
@@ -22,7 +32,7 @@ from sandbox.cluster.api.objects import Key, Object, copied, key_of
 from sandbox.cluster.api.selectors import FieldSelector, LabelSelector, from_object, parse_fields, parse_labels
 from sandbox.cluster.change import Change, decode, encode
 from sandbox.cluster.resources.resource import Resource
-from sandbox.cluster.store import Compacted, Event, Store, Stored
+from sandbox.cluster.store import Compacted, Event, Full, Store, Stored, TooLarge
 
 __all__ = ["Admission", "Change", "Registry"]
 
@@ -193,7 +203,8 @@ class Registry:
         self._record(resource, new, None, manager)
         if dry_run:
             return ordered(new)
-        stored = self.store.create(resource.qualified, key, lambda revision: encode(new, revision))
+        with _refusing():
+            stored = self.store.create(resource.qualified, key, lambda revision: encode(new, revision))
         return decode(resource, stored)
 
     def update(self, resource: Resource, obj: Object, *, dry_run: bool = False, manager: str = "") -> Object:
@@ -408,9 +419,10 @@ class Registry:
         if releasable(new):
             return self._remove(resource, new)
         expected = int(old["metadata"]["resourceVersion"])
-        stored = self.store.update(
-            resource.qualified, key_of(new), lambda revision: encode(new, revision), expected=expected
-        )
+        with _refusing():
+            stored = self.store.update(
+                resource.qualified, key_of(new), lambda revision: encode(new, revision), expected=expected
+            )
         return decode(resource, stored)
 
     def _remove(self, resource: Resource, obj: Object) -> Object:
@@ -419,6 +431,17 @@ class Registry:
             resource.qualified, key_of(obj), lambda revision: encode(obj, revision), expected=expected
         )
         return decode(resource, stored)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """The store's limits in etcd's words: people search for them."""
+    try:
+        yield
+    except TooLarge as error:
+        raise ServerError("etcdserver: request is too large") from error
+    except Full as error:
+        raise ServerError("etcdserver: mvcc: database space exceeded") from error
 
 
 def _call(callback: Callable[[Change], None], change: Change) -> None:

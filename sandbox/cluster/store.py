@@ -28,6 +28,11 @@ INSERT OR IGNORE INTO revision VALUES (1, 0);
 _HISTORY_EVENTS = 4096
 _HISTORY_BYTES = 8 * 1024 * 1024
 
+_OBJECT_LIMIT = 1536 * 1024
+"""Bytes of one object: what etcd takes."""
+_SPACE = 96 * 1024 * 1024
+"""Bytes of all objects together: they are held in memory, and whoever may create Pods may try to fill it."""
+
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -41,6 +46,14 @@ class Missing(Exception):
 
 class Changed(Exception):
     """The object has another revision than the caller expected."""
+
+
+class TooLarge(Exception):
+    """The object is larger than one may be."""
+
+
+class Full(Exception):
+    """There is no room for more; deleting still works."""
 
 
 class Compacted(Exception):
@@ -131,7 +144,9 @@ def _unpack(text: str) -> tuple[str, ...]:
 class Store:
     """Compare-and-swap on encoded objects, lists by index, and the last changes."""
 
-    def __init__(self, path: Path | str = ":memory:") -> None:
+    def __init__(self, path: Path | str = ":memory:", *, space: int = _SPACE) -> None:
+        self._space = space
+        self._used = 0
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         # A killed process loses nothing: what is committed is with the kernel. Waiting for the disk (NORMAL) made 1,000
@@ -157,6 +172,7 @@ class Store:
             pairs = self._intern(tuple(zip(flat[::2], flat[1::2], strict=True)))
             stored = Stored(Key(namespace, name), revision, body, Indexed(uid, _unpack(owners), node, pairs))
             self._table(resource).put(stored)
+            self._used += len(body)
 
     def close(self) -> None:
         """Close the database; nothing may be called afterwards."""
@@ -205,7 +221,7 @@ class Store:
         ]
 
     def create(self, resource: str, key: Key, encode: Callable[[int], tuple[bytes, Indexed]]) -> Stored:
-        """Store a new object; `encode` is given its revision. Raises Exists."""
+        """Store a new object; `encode` is given its revision. Raises Exists, TooLarge, Full."""
         if key in self._table(resource).objects:
             raise Exists
         return self._write("ADDED", resource, key, None, encode)
@@ -213,7 +229,7 @@ class Store:
     def update(
         self, resource: str, key: Key, encode: Callable[[int], tuple[bytes, Indexed]], *, expected: int
     ) -> Stored:
-        """Replace the object if it is still at revision `expected`. Raises Missing, Changed."""
+        """Replace the object if it is still at revision `expected`. Raises Missing, Changed, TooLarge, Full."""
         return self._write("MODIFIED", resource, key, self._expect(resource, key, expected), encode)
 
     def delete(
@@ -235,16 +251,26 @@ class Store:
     ) -> Stored:
         revision = self.revision + 1
         body, indexed = encode(revision)
+        growth = (0 if kind == "DELETED" else len(body)) - (0 if before is None else len(before.body))
+        if growth > 0:
+            self._check_space(len(body), growth)
         labels = self._intern(indexed.labels)
         stored = Stored(key, revision, body, Indexed(indexed.uid, indexed.owners, indexed.node, labels))
         self._commit(resource, stored, gone=kind == "DELETED")
         self.revision = revision
+        self._used += growth
         if kind == "DELETED":
             self._table(resource).remove(key)
         else:
             self._table(resource).put(stored)
         self._remember(Event(kind, resource, revision, stored, before))
         return stored
+
+    def _check_space(self, size: int, growth: int) -> None:
+        if size > _OBJECT_LIMIT:
+            raise TooLarge
+        if self._used + growth > self._space:
+            raise Full
 
     def _commit(self, resource: str, stored: Stored, *, gone: bool) -> None:
         namespace, name = stored.key

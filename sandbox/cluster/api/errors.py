@@ -239,6 +239,12 @@ class ServiceUnavailable(ApiError):
     reason = "ServiceUnavailable"
 
 
+class ServerError(ApiError):
+    """The server cannot, and says why without the words of an internal error (a full store)."""
+
+    reason = "Unknown"
+
+
 class InternalError(ApiError):
     """A fault of ours, or of what stands behind a subresource."""
 

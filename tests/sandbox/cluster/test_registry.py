@@ -16,6 +16,7 @@ from sandbox.cluster.api.errors import (
     Gone,
     Invalid,
     NotFound,
+    ServerError,
 )
 from sandbox.cluster.api.objects import Key
 from sandbox.cluster.registry import Registry
@@ -282,3 +283,10 @@ def test_apply_finds_conflicts(registry):
     del wanted["spec"]["replicas"]
     applied, _ = registry.apply(DEPLOYMENTS, wanted, manager="me")
     assert applied["spec"]["replicas"] == 9
+
+
+def test_a_full_store_says_so_in_etcds_words():
+    small = Registry(Store(space=2000), (NAMESPACES, CONFIGMAPS))
+    small.create(NAMESPACES, {"metadata": {"name": "default"}})
+    with pytest.raises(ServerError, match=r"^etcdserver: mvcc: database space exceeded$"):
+        small.create(CONFIGMAPS, config(a="x" * 3000))

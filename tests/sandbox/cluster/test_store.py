@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.cluster.api.objects import Key
-from sandbox.cluster.store import Changed, Compacted, Exists, Indexed, Missing, Store
+from sandbox.cluster.store import Changed, Compacted, Exists, Full, Indexed, Missing, Store, TooLarge
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -210,3 +210,18 @@ def test_no_acknowledged_write_is_lost_by_kill_9(tmp_path):
         assert store.count("pods") == store.revision
         store.close()
     assert acknowledged > 0
+
+
+def test_room_is_limited_and_deleting_makes_room():
+    store = Store(space=1000)
+    filled = lambda revision: (b"x" * 400, Indexed("u"))  # noqa: E731
+    store.create("pods", Key("a", "x"), filled)
+    store.create("pods", Key("a", "y"), filled)
+    with pytest.raises(Full):
+        store.create("pods", Key("a", "z"), filled)
+    with pytest.raises(Full):
+        store.update("pods", Key("a", "x"), lambda revision: (b"x" * 700, Indexed("u")), expected=1)
+    store.delete("pods", Key("a", "x"), filled, expected=1)
+    store.create("pods", Key("a", "z"), filled)
+    with pytest.raises(TooLarge):
+        Store().create("pods", Key("a", "x"), lambda revision: (b"x" * (2 << 20), Indexed("u")))
