@@ -6,6 +6,7 @@ which `sandbox/cluster/kubelet/images.py` reads. Building again what is there co
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,34 +22,51 @@ from sandbox.image import debian, definition
 from sandbox.image.definition import Definition, Object
 
 CATALOGUE = Path(__file__).parent / "catalogue"
-FORMAT = 1
+FORMAT = 2
 """Raised when layers must be built anew though no definition changed."""
+RETRY_AFTER = 3600.0
 
 Say = Callable[[str], None]
 
 
-def build(directory: Path, say: Say, *, catalogue: Path = CATALOGUE) -> Sequence[str]:
-    """Bring `directory` to what the catalogue says; returns a sentence for each image that could not be had.
+def build(
+    directory: Path, say: Say, *, catalogue: Path = CATALOGUE, now: Callable[[], float] = time.time
+) -> Sequence[str]:
+    """Bring `directory` to what the catalogue says; returns a sentence for each image that now could not be had.
 
-    Raises BadDefinition and OSError.
+    What could not be had is not tried again for an hour: without internet that takes long. Raises BadDefinition and
+    OSError.
     """
     layers = directory / "layers"
     layers.mkdir(parents=True, exist_ok=True)
-    old = {image["folder"]: image for image in _read_index(directory)}
-    images, problems = [], []
+    with (directory / ".lock").open("w") as lock:
+        # `up` and `sandbox run` may both set up: one would sweep away what the other has just built.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(directory, layers, say, catalogue, now)
+
+
+def _build(directory: Path, layers: Path, say: Say, catalogue: Path, now: Callable[[], float]) -> Sequence[str]:
+    index = _read_index(directory)
+    old = {image["folder"]: image for image in index["images"]}
+    tried = {one["source"]: one["tried_at"] for one in index["missing"]}
+    images, missing, problems = [], [], []
     for wanted in definition.read_all(catalogue):
         source = _source_hash(wanted)
         entry = old.get(wanted.name)
+        if entry is None and 0 <= now() - tried.get(source, -RETRY_AFTER) < RETRY_AFTER:
+            missing.append({"source": source, "tried_at": tried[source]})
+            continue
         if entry is None or entry["source"] != source or not all((layers / name).is_dir() for name in entry["layers"]):
             try:
                 layer, size = _build_layer(wanted, directory)
             except debian.PackageUnavailable as error:
                 problems.append(f"The image {wanted.name} is left out: {error}.")
+                missing.append({"source": source, "tried_at": now()})
                 continue
             say(f"image {wanted.name}: built, {_megabytes(size)} MB")
             entry = _entry(wanted, source=source, layer=layer, size=size)
         images.append(entry)
-    _write_index(directory, images)
+    _write_index(directory, {"format": FORMAT, "images": images, "missing": missing})
     _sweep(layers, kept={name for image in images for name in image["layers"]})
     return problems
 
@@ -56,16 +75,17 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f}"
 
 
-def _read_index(directory: Path) -> Sequence[Object]:
+def _read_index(directory: Path) -> Object:
+    nothing: Object = {"images": (), "missing": ()}
     try:
-        index = json.loads((directory / "index.json").read_text())
+        index: Object = json.loads((directory / "index.json").read_text())
     except (OSError, ValueError):
-        return ()
-    return index["images"] if index.get("format") == FORMAT else ()
+        return nothing
+    return index if index.get("format") == FORMAT else nothing
 
 
-def _write_index(directory: Path, images: Sequence[Object]) -> None:
-    text = json.dumps({"format": FORMAT, "images": images}, indent=1)
+def _write_index(directory: Path, index: Object) -> None:
+    text = json.dumps(index, indent=1)
     path = directory / "index.json"
     if path.is_file() and path.read_text() == text:
         return
@@ -222,4 +242,4 @@ def _describe(root: Path) -> tuple[str, int]:
 
 def names(directory: Path) -> Mapping[str, str]:
     """What the built catalogue offers: image → what it is."""
-    return {image["folder"]: image["about"] for image in _read_index(directory)}
+    return {image["folder"]: image["about"] for image in _read_index(directory)["images"]}

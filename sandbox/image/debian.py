@@ -63,7 +63,8 @@ def _known(packages: Sequence[str], options: Sequence[str]) -> bool:
 
 
 def _apt(command: Sequence[str], options: Sequence[str], *, directory: Path = Path("/")) -> str:
-    return _run(["apt-get", "--quiet", *options, *command], "fetch", directory=directory)
+    patience = ("-oAcquire::Retries=0", "-oAcquire::http::Timeout=15", "-oAcquire::https::Timeout=15")
+    return _run(["apt-get", "--quiet", *patience, *options, *command], "fetch", directory=directory)
 
 
 def _run(command: Sequence[str], what: str, *, directory: Path = Path("/")) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 VERSION = "v1.33.1"
 """The version that our API says it is."""
 
+COMPLETION = "usr/local/share/bash-completion/completions/kubectl"
+
 _RELEASES = "https://dl.k8s.io/release"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
 _SEEN_BY_LEARNERS = Path("/usr")
@@ -39,7 +41,8 @@ def set_up(tools: Path, say: Say) -> Path:
         return ours
     theirs = _on_this_machine()
     if theirs is not None and _visible(theirs):
-        say(f"kubectl: the machine's own, {theirs}")
+        if not (tools / COMPLETION).is_file():  # the first time
+            say(f"kubectl: the machine's own, {theirs}")
         return theirs
     ours.parent.mkdir(parents=True, exist_ok=True)
     if theirs is not None:
@@ -56,7 +59,7 @@ def set_up(tools: Path, say: Say) -> Path:
 
 def completion(kubectl: Path, tools: Path) -> Path | None:
     """Write kubectl's bash completion where bash-completion finds it; None when kubectl cannot say it."""
-    target = tools / "usr/local/share/bash-completion/completions/kubectl"
+    target = tools / COMPLETION
     if target.is_file():
         return target
     try:

@@ -71,11 +71,6 @@ class Netlink:
         if error:
             raise OSError(-error, f"{os.strerror(-error)} (rtnetlink message {kind})")
 
-    def add_dummy(self, name: str) -> None:
-        """A dummy link; one that exists is no error."""
-        info = _attribute(IFLA_LINKINFO, _attribute(IFLA_INFO_KIND, b"dummy"))
-        self._unless_exists(RTM_NEWLINK, _link() + _name(name) + info)
-
     def add_veth(self, name: str, *, peer: str, peer_namespace: int) -> None:
         """A pair of links: `name`, up, here and `peer`, down, in the namespace behind `peer_namespace`."""
         # The kernel refuses (ENOTCONN) to bring the peer up in the same message: it is not paired yet.

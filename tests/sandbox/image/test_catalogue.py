@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -81,6 +82,17 @@ def test_a_package_that_cannot_be_had_leaves_out_one_image_and_says_so(tmp_path:
     assert len(problems) == 1
     assert problems[0].startswith("The image app is left out: cannot fetch it: ")
     assert not ImageStore(tmp_path / "images").has("app:v1")
+
+
+def test_what_could_not_be_had_is_tried_again_after_an_hour(tmp_path: Path) -> None:
+    definitions = small(tmp_path, packages=["no-such-package-anywhere"])
+    outcomes = []
+    for moment in (1000.0, 1001.0, 4599.0, 4601.0, 10.0):
+        found = catalogue.build(
+            tmp_path / "images", lambda _line: None, catalogue=definitions, now=functools.partial(float, moment)
+        )
+        outcomes.append(len(found))
+    assert outcomes == [1, 0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(
