@@ -262,6 +262,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "tutorials.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "tidy": {"task": "tutorials.tidy", "schedule": 3600, "options": {"expires": 3600}},
     "check-without-page": {"task": "tutorials.check_without_page", "schedule": 60, "options": {"expires": 60}},
 }
 

@@ -6,12 +6,13 @@ import asyncio
 import logging
 
 from asgiref.sync import async_to_sync
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from sandbox.backend import SandboxError
 from tutorials import backends
 from tutorials.celery import app
-from tutorials.models import Sandbox
+from tutorials.models import Sandbox, Ticket
 from tutorials.progress import overview, provision, reaping, scripts, unwatched
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,20 @@ def check_without_page() -> None:
     async_to_sync(unwatched.check_without_page)(backends.client, now=timezone.now())
 
 
+def tidy() -> None:
+    """Remove what has run out: sessions and tickets."""
+    now = timezone.now()
+    Session.objects.filter(expire_date__lt=now).delete()
+    Ticket.objects.filter(expires__lt=now).delete()
+
+
 TASKS = {
     "provision": provision_sandbox,
     "stop": stop_sandbox,
     "scripts": start_scripts,
     "sweep": sweep,
     "check_without_page": check_without_page,
+    "tidy": tidy,
 }
 
 for _name, _task in TASKS.items():

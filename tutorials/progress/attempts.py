@@ -7,6 +7,7 @@ it changes, of which the count says who won.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -57,15 +58,24 @@ def begin(
     """
     if step_id is not None and lesson.step(step_id) is None:
         raise UnknownStep(step_id)
-    for round_ in range(_ROUNDS):
+
+    def once() -> Attempt:
+        attempt, needed = _make_room(user, course_id, lesson, step_id=step_id, replace=replace, now=now)
+        return _want(attempt, lesson, step_id, language=language, now=now) if needed else attempt
+
+    return _until_it_fits(once)
+
+
+def _until_it_fits(once: Callable[[], Attempt]) -> Attempt:
+    """Do it in a transaction; when another tab has won in between, look again."""
+    for _ in range(_ROUNDS - 1):
         try:
             with transaction.atomic():
-                attempt, needed = _make_room(user, course_id, lesson, step_id=step_id, replace=replace, now=now)
-                return _want(attempt, lesson, step_id, language=language, now=now) if needed else attempt
-        except IntegrityError:  # another tab won in between: look again
-            if round_ == _ROUNDS - 1:
-                raise
-    raise AssertionError("unreachable")
+                return once()
+        except IntegrityError:
+            continue
+    with transaction.atomic():
+        return once()
 
 
 def _make_room(
@@ -144,14 +154,17 @@ def reset(
     """
     if step_id is not None and lesson.step(step_id) is None:
         raise UnknownStep(step_id)
-    with transaction.atomic():
-        attempt = Attempt.objects.get(pk=attempt.pk)
-        running = Sandbox.objects.filter(user_id=attempt.user_id, state__in=Sandbox.WANTED).first()
-        if running is not None and running.attempt_id != attempt.pk and running.attempt is not None:
+
+    def once() -> Attempt:
+        fresh = Attempt.objects.get(pk=attempt.pk)
+        running = Sandbox.objects.filter(user_id=fresh.user_id, state__in=Sandbox.WANTED).first()
+        if running is not None and running.attempt_id != fresh.pk and running.attempt is not None:
             raise AnotherRunning(running.attempt)
         if running is not None:
             finish(running, reason, now=now)
-        return _want(attempt, lesson, step_id, language=language, now=now)
+        return _want(fresh, lesson, step_id, language=language, now=now)
+
+    return _until_it_fits(once)
 
 
 def end(attempt: Attempt, *, reason: Sandbox.Reason = Sandbox.Reason.ENDED, now: datetime) -> None:

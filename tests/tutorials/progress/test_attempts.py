@@ -114,6 +114,22 @@ def test_reset_ends_the_old_sandbox_and_keeps_the_ticks(
     assert overview.passed_steps(running) == ["one"]
 
 
+def test_resets_from_many_tabs_leave_one_sandbox(
+    running: Attempt, first: Lesson, backend: FakeBackend, queue: Queue
+) -> None:
+    def reset(_: int) -> None:
+        try:
+            attempts.reset(running, first, now=NOW)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as tabs:
+        list(tabs.map(reset, range(8)))
+    queue.work()
+    assert Sandbox.objects.filter(state__in=Sandbox.WANTED).count() == 1
+    assert set(backend.specs) == {sandbox_of(running).name}
+
+
 def test_ending_twice_is_ending_once(running: Attempt, queue: Queue, backend: FakeBackend) -> None:
     name = sandbox_of(running).name
     attempts.end(running, now=NOW)

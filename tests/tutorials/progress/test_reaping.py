@@ -55,6 +55,20 @@ def test_activity_after_the_warning_saves_it(running: Attempt, sweep: Any) -> No
     assert sandbox_of(running).warned is None
 
 
+def test_a_keystroke_during_the_sweep_saves_it(running: Attempt, sweep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep(NOW + 56 * MINUTE)
+
+    def type_now(items: Any, _: int, what: str) -> Any:
+        if "idle" in what:
+            assert len(items) == 1
+            attempts.activity(running.pk, now=NOW + 61 * MINUTE)
+        return items
+
+    monkeypatch.setattr(reaping, "_portion", type_now)
+    sweep(NOW + 61 * MINUTE)
+    assert sandbox_of(running).state == "ready"
+
+
 def test_the_deadline_ends_also_a_busy_one_after_a_warning(running: Attempt, sweep: Any) -> None:
     for minutes in (236, 239, 241):
         attempts.activity(running.pk, now=NOW + minutes * MINUTE)
