@@ -67,6 +67,7 @@ class ContainerWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._killing: asyncio.Task[None] | None = None
         self._exited = asyncio.Event()
+        self._stopped_by_probe = False
         self._logs: dict[str, str] = {}
         """Log paths by container id: of this one and the one before."""
         self._field = f"spec.{_FIELDS[kind]}{{{self.record.name}}}"
@@ -107,6 +108,10 @@ class ContainerWorker:
 
     def _crash_back_off(self, pod: Object) -> float:
         end, record = self.record.ended, self.record
+        if self._stopped_by_probe:
+            # The kubelet decides on the restart while it stops the container: it sees how the one before ended.
+            self._stopped_by_probe = False
+            end = record.last
         if end is None:
             return 0.0
         id_ = self._back_off_id(pod)
@@ -265,6 +270,7 @@ class ContainerWorker:
 
     async def _stop_for(self, grace: float, message: str) -> None:
         try:
+            self._stopped_by_probe = True
             await self.stop(grace, message)
         finally:
             self._killing = None

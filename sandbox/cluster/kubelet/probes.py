@@ -14,6 +14,8 @@ from sandbox.cluster.api.objects import Object
 from sandbox.cluster.kubelet.runtime import Container, StartError
 
 ProbeKind = Literal["startup", "readiness", "liveness"]
+FIRST_AFTER = 0.3
+"""Seconds before the first probing: a kubelet's own ticks leave a program time to begin listening, too."""
 _OUTPUT = 10 * 1024
 """Bytes of an exec probe's output that are looked at."""
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -168,7 +170,7 @@ class Prober:
 
     async def run(self) -> None:
         """Ask every `periodSeconds` after `initialDelaySeconds`; a startup probe ends with its first success."""
-        await self.clock.sleep(float(self.probe.get("initialDelaySeconds") or 0))
+        await self.clock.sleep(max(FIRST_AFTER, float(self.probe.get("initialDelaySeconds") or 0)))
         period = float(self.probe.get("periodSeconds") or 10)
         same, answer = 0, None
         while True:

@@ -97,8 +97,9 @@ def build_status(
     """The status that a pod with these containers has; conditions that did not change keep their times."""
     old = pod.get("status") or {}
     init = [record for record in records if record.kind in ("init", "sidecar")]
+    # Statuses are sorted by name, those of init containers stay in the order in which they run.
+    by_name = sorted(records, key=lambda record: record.name)
     main = [record for record in records if record.kind == "main"]
-    ephemeral = [record for record in records if record.kind == "ephemeral"]
     phase = phase_of(init, main, restart_policy=pod["spec"].get("restartPolicy", "Always"))
     status: Object = {"phase": phase}
     status["conditions"] = _conditions(pod, init, main, phase=phase, now=now, sandbox_ready=sandbox_ready)
@@ -109,7 +110,9 @@ def build_status(
     if addresses.pod:
         status |= {"podIP": addresses.pod, "podIPs": [{"ip": addresses.pod}]}
     status["startTime"] = old.get("startTime") or stamp(now)
-    for key, group in (("initContainerStatuses", init), ("containerStatuses", main)):
+    sorted_main = [record for record in by_name if record.kind == "main"]
+    ephemeral = [record for record in by_name if record.kind == "ephemeral"]
+    for key, group in (("initContainerStatuses", init), ("containerStatuses", sorted_main)):
         if group:
             status[key] = [container_status(record) for record in group]
     status["qosClass"] = old.get("qosClass") or qos_class(pod["spec"])

@@ -4,7 +4,7 @@ import contextlib
 import pytest
 
 from sandbox.cluster.api.objects import Key
-from sandbox.cluster.kubelet.probes import Prober, Verdict, port_number, probe_once, timeout_message
+from sandbox.cluster.kubelet.probes import FIRST_AFTER, Prober, Verdict, port_number, probe_once, timeout_message
 from sandbox.cluster.resources.all import PODS
 from tests.sandbox.cluster.simulation import FakeClock
 
@@ -149,8 +149,8 @@ async def answers(given, *, kind="readiness", seconds, **probe):
 
 async def test_thresholds_and_periods():
     told, failed, _ = await answers([True, False, False, False, True], seconds=9, periodSeconds=2)
-    assert told[0] == (0.0, True)
-    assert (6.0, False) in told
+    assert told[0] == (pytest.approx(FIRST_AFTER), True)
+    assert (pytest.approx(FIRST_AFTER + 6), False) in told
     assert told[-1][1] is True
     assert [ok for _, ok in told].index(False) == 1  # two failures alone said nothing
     assert failed == ["no"] * 3
@@ -213,6 +213,18 @@ async def test_a_container_that_is_not_alive_is_restarted(cluster):
     events = cluster.events("web")
     assert ("Normal", "Killing", "Container c failed liveness probe, will be restarted") in events
     assert any(message.startswith("Liveness probe failed: dial tcp") for _, _, message in events)
+
+
+async def test_what_a_probe_ends_is_restarted_sooner_than_what_crashes(cluster):
+    # As on a real node: two restarts without back-off, the third after ten seconds of it.
+    probed(cluster, livenessProbe={"tcpSocket": {"port": 80}, "periodSeconds": 9, "failureThreshold": 1})
+    await cluster.advance(0.5)
+    assert restarts(cluster) == 1
+    await cluster.advance(0.3)
+    assert restarts(cluster) == 2
+    await cluster.advance(0.3)
+    [status] = cluster.pod("web")["status"]["containerStatuses"]
+    assert status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
 
 
 async def test_until_it_has_started_it_is_neither_ready_nor_asked_for_more(cluster):

@@ -165,6 +165,14 @@ def test_a_container_status_is_as_kubernetes_writes_it():
     }
 
 
+def test_statuses_are_sorted_by_name_but_those_of_init_containers():
+    made = [record(RUNNING, name=name) for name in ("b", "a")]
+    made += [record(ended(0), name=name, kind="init") for name in ("z", "y")]
+    new = status(made)
+    assert [one["name"] for one in new["containerStatuses"]] == ["a", "b"]
+    assert [one["name"] for one in new["initContainerStatuses"]] == ["z", "y"]
+
+
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
