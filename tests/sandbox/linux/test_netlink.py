@@ -47,7 +47,8 @@ async def test_it_speaks_for_the_namespace_that_it_was_opened_in() -> None:
     network_namespace.create(path)
     with network_namespace.entered(path):
         there = Netlink()
-    with there:
+    with there, Netlink() as here:
+        here.up(1)  # a network without any address lets one bind to all of them
         there.up(1)
         there.add_address(1, "10.9.9.9")
     with network_namespace.entered(path), socket.create_server(("10.9.9.9", 0)):
