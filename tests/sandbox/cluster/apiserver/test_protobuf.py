@@ -4,10 +4,8 @@ import contextlib
 import http.server
 import json
 import os
-import shutil
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,17 +13,14 @@ from hypothesis import strategies as st
 
 from sandbox.cluster.api.errors import BadRequest
 from sandbox.cluster.apiserver.protobuf import MAGIC, MEDIA_TYPE, decode
-
-
-def _newest_kubectl():
-    found = shutil.which("kubectl")
-    assert found, "this test needs kubectl on PATH"
-    siblings = sorted(Path(os.path.realpath(found)).parent.glob("kubectl.1.[0-9][0-9]"))
-    return str(siblings[-1]) if siblings else found
+from tests.kubectl.binaries import found
 
 
 def run(*arguments, home):
-    command = [_newest_kubectl(), *arguments]
+    versions = found()
+    newest = max(versions, key=lambda version: [int(part) for part in version.split(".") if part.isdigit()], default="")
+    assert newest, "this test needs kubectl on the PATH"
+    command = [versions[newest], *arguments]
     env = {"HOME": str(home), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,31 +1,22 @@
-"""Exec, attach and port-forward with the real kubectl: 1.27 (SPDY) and 1.33 (WebSocket)."""
+"""Exec, attach and port-forward with the real kubectl: 1.20 and 1.27 (SPDY), 1.33 (WebSocket)."""
 
 import asyncio
 import contextlib
 import os
-import shutil
 import socket
-from pathlib import Path
 
 import pytest
 
+from tests.kubectl.binaries import found
 from tests.sandbox.cluster.apiserver.exec_server import ExecServer
 
-OLD, NEW = "1.27", "1.33"
+NEW = "1.33"
 
 
-def _kubectl(version):
-    found = shutil.which("kubectl")
-    assert found, "this test needs kubectl on PATH"
-    versioned = Path(os.path.realpath(found)).with_name(f"kubectl.{version}")
-    if not versioned.exists():
-        pytest.skip(f"kubectl {version} is not installed")
-    return str(versioned)
-
-
-@pytest.fixture(params=[OLD, NEW])
+@pytest.fixture(params=["1.20", "1.27", NEW])
 def version(request):
-    _kubectl(request.param)
+    if request.param not in found():
+        pytest.skip(f"kubectl {request.param} is not installed")
     return request.param
 
 
@@ -39,7 +30,7 @@ async def start(server, version, home, *arguments, **pipes):
     env = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "xterm"}
     address = f"--server=http://127.0.0.1:{server.port}"
     every = {name: asyncio.subprocess.PIPE for name in ("stdin", "stdout", "stderr")} | pipes
-    client = await asyncio.create_subprocess_exec(_kubectl(version), address, *arguments, env=env, **every)
+    client = await asyncio.create_subprocess_exec(found()[version], address, *arguments, env=env, **every)
     server.clients.append(client)
     return client
 
