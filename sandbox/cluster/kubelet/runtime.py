@@ -178,7 +178,7 @@ class ContainerRuntime(Protocol):
         """Whether `pull` would have nothing to do (`Container image … already present on machine`)."""
 
     async def run(self, pod: PodSpec) -> PodSandbox:
-        """Make the pod's namespaces and give it an address; running what runs returns what is there. Raises StartError."""
+        """Make the namespaces of the pod and its address; running what runs returns what is there. Raises StartError."""
 
     async def adopt(self) -> Mapping[str, Mapping[str, Container]]:
         """Pods by uid whose containers survived, each with its containers by `name/attempt`."""
