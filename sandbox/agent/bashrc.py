@@ -51,7 +51,8 @@ complete -D -F __first_tab
 __first_tab_kubectl() {
     __load_completion
     complete -r k kubectl
-    source <(kubectl completion bash 2>/dev/null)
+    _completion_loader kubectl 2>/dev/null
+    declare -F __start_kubectl >/dev/null || source <(kubectl completion bash 2>/dev/null)
     complete -o default -F __start_kubectl k
     return 124
 }

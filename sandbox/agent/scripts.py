@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import shlex
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,10 @@ OUTPUT_BYTES = 1024 * 1024
 _AT_ONCE = 3
 _GRACE_SECONDS = 2.0
 _KILLED = 137
+_LAST_WORDS_SECONDS = 0.25
+"""How long after its end a script's output is waited for, when something else still holds it."""
+_BACKGROUND = 64
+_CHUNK = 32 * 1024
 
 _CLEAN = layout.LEARNER / "clean"
 _LEARNERS_ROOT = "/learner"
@@ -48,6 +53,7 @@ class Scripts:
         self._containers = containers
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._number = itertools.count(1)
+        self._background: set[asyncio.Task[None]] = set()
 
     async def run(
         self, text: str, output: Output, *, where: Where, environment: Mapping[str, str], timeout: float
@@ -88,31 +94,64 @@ class Scripts:
             await self._containers.remove(name)
 
     async def _follow(self, session: Session, output: Output, timeout: float) -> Ended:
-        reader = await streams.open_reader(session.take("stdout"))
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        timed_out = truncated = False
+        """Pass on what the script prints until it has ended; what it left running in the background may print on."""
+        printed = _Printed(await streams.open_reader(session.take("stdout")), output)
+        session.close()
+        copying = asyncio.create_task(printed.copy())
+        timed_out = False
         try:
             async with asyncio.timeout(timeout + _GRACE_SECONDS):
-                truncated = await _copy(reader, output)
                 status = (await session.wait()).code
+            await asyncio.wait({copying}, timeout=_LAST_WORDS_SECONDS)
+            if copying.done():
+                copying.result()
         except TimeoutError:
             timed_out, status = True, _KILLED
         finally:
-            reader.close()
-            session.close()
             await session.kill()
-        return Ended(status, timed_out or (status == _KILLED and loop.time() - began >= timeout), truncated)
+            self._leave(copying, printed)
+        return Ended(status, timed_out or (status == _KILLED and printed.age >= timeout), printed.truncated)
+
+    def _leave(self, copying: asyncio.Task[None], printed: _Printed) -> None:
+        """Read on for whoever still writes: a server in the background must not die of a closed pipe."""
+        printed.output = None
+        if len(self._background) >= _BACKGROUND:
+            copying.cancel()
+            printed.close()
+        elif not copying.done():
+            self._background.add(copying)
+            copying.add_done_callback(self._background.discard)
 
 
-async def _copy(reader: streams.Reader, output: Output) -> bool:
-    """Pass on what is printed until its end; whether some had to be dropped."""
-    room = OUTPUT_BYTES
-    while data := await reader.read(32 * 1024):
-        if room > 0:
-            await output(data[:room])
-        room -= len(data)
-    return room < 0
+class _Printed:
+    """What a script prints, passed on as far as it is wanted and read on as long as somebody writes."""
+
+    def __init__(self, reader: streams.Reader, output: Output) -> None:
+        self.output: Output | None = output
+        self.truncated = False
+        self._reader = reader
+        self._room = OUTPUT_BYTES
+        self._began = time.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the script was started."""
+        return time.monotonic() - self._began
+
+    async def copy(self) -> None:
+        """Read to the end."""
+        try:
+            while data := await self._reader.read(_CHUNK):
+                if self.output is not None and self._room > 0:
+                    await self.output(data[: self._room])
+                self._room -= len(data)
+                self.truncated = self._room < 0
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._reader.close()
 
 
 def _limited(text: str, timeout: float) -> tuple[str, ...]:

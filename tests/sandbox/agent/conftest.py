@@ -16,19 +16,32 @@ import pytest
 from sandbox.backend import Connection, Limits, SandboxSpec
 from sandbox.backends.local import LocalBackend
 from sandbox.client import SandboxClient
+from sandbox.image import set_up
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-SPEC = SandboxSpec(limits=Limits(memory_mib=256, disk_mib=64))
+SPEC = SandboxSpec(limits=Limits(memory_mib=256, disk_mib=64, processes=256))
 
 
 @pytest.fixture(scope="session")
-def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def launcher(launched: tuple[Path, int]) -> Path:
     """The socket of a launcher without images."""
+    return launched[0]
+
+
+@pytest.fixture
+def launcher_pid(launched: tuple[Path, int]) -> int:
+    """Its process."""
+    return launched[1]
+
+
+@pytest.fixture(scope="session")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """Socket and process of one launcher for all these tests."""
     if os.geteuid() != 0:
         pytest.fail("these tests are to run as root")
     data = tmp_path_factory.mktemp("launcher")
-    for name in ("images", "tools"):
-        (data / name).mkdir()
+    (data / "images").mkdir()
+    assert set_up._tools(data / "tools", lambda line: None), "kubectl cannot be had"
     path = data / "backend.sock"
     command = [sys.executable, "-m", "sandbox.launch", "--data", str(data), "--socket", str(path), "--quiet"]
     process = subprocess.Popen(command, cwd=CHECKOUT)
@@ -37,7 +50,7 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert process.poll() is None, "the launcher has ended"
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    yield path
+    yield path, process.pid
     process.send_signal(signal.SIGTERM)
     process.wait(15)
 

@@ -45,6 +45,16 @@ async def test_the_deadline_kills_a_script_and_all_it_started(sandbox: SandboxCl
     assert (await sandbox.run("pgrep -f 'sleep [5]43' || echo none")).output == b"none\n"
 
 
+async def test_what_a_script_leaves_running_neither_holds_it_up_nor_dies_of_it(sandbox: SandboxClient) -> None:
+    server = "(sleep 0.5; echo printed on; sleep 0.1; touch /tmp/survived; sleep 321) &"
+    began = time.monotonic()
+    assert (await sandbox.run(f"echo begun; {server}")).output == b"begun\n"
+    assert time.monotonic() - began < 5
+    async with asyncio.timeout(10):
+        while (await sandbox.run("test -e /tmp/survived && pgrep -f 'sleep [3]21'")).status != 0:
+            pass
+
+
 async def test_output_is_bounded(sandbox: SandboxClient) -> None:
     done = await sandbox.run("head -c 5000000 /dev/zero; exit 2")
     assert (done.status, len(done.output)) == (2, 1 << 20)

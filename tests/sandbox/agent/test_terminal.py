@@ -44,8 +44,8 @@ async def test_signals_are_as_a_shell_expects_them(sandbox: SandboxClient) -> No
     screen = await Screen.open(sandbox)
     await screen.prompt()
     assert (await screen.run("yes | head -1; echo ${PIPESTATUS[0]}"))[0].split() == [b"y", b"141"]
-    await screen.stream.write(b"sleep 100\n")
-    await screen.message(type="mark", mark="command")
+    await screen.stream.write(b"bash -c 'echo re''ady; sleep 100; echo never'\n")
+    await screen.until(lambda it: b"ready\r\n" in it.shown)
     await screen.stream.write(b"\x03")
     assert (await screen.message(type="mark", mark="finished"))["status"] == 130
 
