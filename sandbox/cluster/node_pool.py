@@ -74,7 +74,7 @@ class NodePool:
         if node.name in self._running:
             return
         runtime = await self._runtime_of(number)
-        adopted = await runtime.adopt() if number == 1 else {}
+        adopted = await runtime.adopt()
         kubelet = Kubelet(
             self._registry,
             runtime,

@@ -101,7 +101,10 @@ class CrunRuntime:
         return sandbox
 
     async def adopt(self) -> Mapping[str, Mapping[str, CrunContainer]]:
-        """Find what still runs after this process was killed, and clear away what nobody can know any more."""
+        """Find what still runs after this process was killed, and clear away what nobody can know any more.
+
+        Asked again, as each of several nodes does, it finds the same.
+        """
         found: dict[str, dict[str, CrunContainer]] = {}
         for known in await self.containers.list():
             uid = known.labels.get("pod")
@@ -109,8 +112,10 @@ class CrunRuntime:
                 continue
             try:
                 sandbox = self._adopted(uid)
-                container = CrunContainer.adopted(self.containers, known, self.pods / uid, self._cleanup)
-            except (OSError, ValueError, KeyError) as error:
+                container = sandbox.containers.get(known.labels["key"]) or CrunContainer.adopted(
+                    self.containers, known, self.pods / uid, self._cleanup
+                )
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("container %s cannot be adopted: %s", known.id, error)
                 await self.containers.remove(known.id)
                 continue

@@ -316,6 +316,7 @@ async def test_a_new_cluster_process_finds_what_runs(runtime: CrunRuntime) -> No
         assert list(found) == [pod.uid]
         container = found[pod.uid]["web/0"]
         assert container.id == before.id
+        assert (await later.adopt())[pod.uid]["web/0"] is container
         again = await later.run(node.pod("p"))
         assert again.ip == pod.ip
         assert "v=1" in await answer(again)
