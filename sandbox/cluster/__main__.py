@@ -13,6 +13,8 @@ from pathlib import Path
 
 from sandbox.cluster import alone
 from sandbox.cluster.alone import CannotRunAlone
+from sandbox.cluster.api import schema
+from sandbox.cluster.api.schema import SchemaMissing
 from sandbox.cluster.assembly import listening_socket, run
 from sandbox.cluster.config import ClusterConfig
 
@@ -76,11 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         nodes=options.nodes,
         images=options.images.absolute(),
     )
-    if options.runtime == "simulated":
-        return serve(config)
     try:
+        schema.preload()
+        if options.runtime == "simulated":
+            return serve(config)
         return alone.run(replace(config, listener=listening_socket(config.listen)), serve)
-    except CannotRunAlone as error:
+    except (CannotRunAlone, SchemaMissing) as error:
         return _refused(str(error))
     except OSError as error:
         return _refused(_cannot_listen(config, error))
