@@ -10,6 +10,7 @@ from sandbox.cluster.controller import Controller
 from sandbox.cluster.controllers.deployment import DeploymentController
 from sandbox.cluster.controllers.endpoints import EndpointsController
 from sandbox.cluster.controllers.endpointslice import EndpointSliceController
+from sandbox.cluster.controllers.event_expiry import EventExpiry
 from sandbox.cluster.controllers.garbage import GarbageCollector
 from sandbox.cluster.controllers.namespace import NamespaceController
 from sandbox.cluster.controllers.namespace_contents import RootCAController, ServiceAccountController
@@ -41,6 +42,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         EndpointsController(registry, views=views, clock=clock),
         EndpointSliceController(registry, views=views, clock=clock),
         PodGarbageCollector(registry),
+        EventExpiry(registry, clock=clock),
         NamespaceController(registry, clock=clock),
         GarbageCollector(registry),
     )

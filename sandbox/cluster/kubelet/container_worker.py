@@ -140,7 +140,9 @@ class ContainerWorker:
         image = await self._tools.puller.pull(pod, record.spec, field=self._field)
         attempt = record.restarts + (1 if record.ended is not None else 0)
         try:
-            spec = self._resolver.container(pod, record, image, pod_ip=sandbox.ip, attempt=attempt)
+            spec = self._resolver.container(
+                pod, record, image, pod_ip=sandbox.ip or self._resolver.node.ip, attempt=attempt
+            )
         except VolumeFault as error:
             raise NotStartable("CreateContainerConfigError", str(error), again=self._tools.resync) from error
         record.last = record.ended

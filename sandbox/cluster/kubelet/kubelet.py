@@ -190,6 +190,7 @@ class Kubelet:
         """A node that was deleted comes back, as a running kubelet brings it back."""
         try:
             self._registration.register()
+            self._mirrors_wanted.set()
         except ApiError as error:
             log.warning("node %s cannot register: %s", self._config.node, error)
 

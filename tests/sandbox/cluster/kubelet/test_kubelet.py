@@ -52,6 +52,7 @@ async def test_a_node_that_was_deleted_registers_again(cluster):
     cluster.registry.delete(NODES, NODE)
     await cluster.advance(11)
     assert cluster.registry.exists(NODES, NODE)
+    assert len(system_pods(cluster)) == 6
 
 
 # Mirror pods
