@@ -10,8 +10,10 @@ from typing import Any
 
 from celery.beat import EmbeddedService, Scheduler
 from django.conf import settings
+from django.utils import timezone
 
 from tutorials.celery import app, enqueue
+from tutorials.progress import reaping
 
 log = logging.getLogger(__name__)
 
@@ -47,5 +49,6 @@ def start_workers() -> Workers:
     thread.start()
     beat = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
     beat.start()
+    reaping.disown(timezone.now())
     enqueue("sweep")
     return Workers(worker, beat, thread)

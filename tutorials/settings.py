@@ -274,5 +274,8 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO" if DEBUG else "WARNING"},
-    "loggers": {"tutorials": {"level": "DEBUG" if DEBUG else "INFO"}},
+    "loggers": {
+        "tutorials": {"level": "DEBUG" if DEBUG else "INFO"},
+        "django.request": {"level": "ERROR"},  # anybody can cause a 404
+    },
 }

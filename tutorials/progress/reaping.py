@@ -79,6 +79,11 @@ async def _held(backend: Backend) -> Mapping[str, SandboxState] | None:
 # -- what stalled ------------------------------------------------------------------------------------------------------
 
 
+def disown(now: datetime) -> None:
+    """No worker is alive (the only process has just started): what they had taken on is free at once."""
+    Sandbox.objects.filter(state=State.STARTING).update(touched=now - SILENT - timedelta(seconds=1))
+
+
 def _retry(now: datetime) -> None:
     silent = Sandbox.objects.filter(state=State.STARTING, touched__lt=now - SILENT)
     for sandbox in silent.filter(crashes__gte=MAX_CRASHES):
