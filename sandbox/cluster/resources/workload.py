@@ -52,11 +52,16 @@ def _expression_causes(expression: Object, field: str) -> list[Object]:
     return causes
 
 
-def _template_causes(spec: Object, policies: Sequence[str], *, selector_is_good: bool) -> list[Object]:
+def _matches(selector: Object | None, labels: Object) -> bool:
+    # No selector selects nothing; an empty one, complained of already, everything.
+    return selector is not None and from_object(selector).matches(labels)
+
+
+def _template_causes(spec: Object, policies: Sequence[str], *, comparable: bool) -> list[Object]:
     template = spec.get("template") or {}
     labels = (template.get("metadata") or {}).get("labels")
     causes = list(label_map_causes(labels or {}, "spec.template.labels"))
-    if selector_is_good and not from_object(spec["selector"]).matches(labels or {}):
+    if comparable and not _matches(spec.get("selector"), labels or {}):
         why = "`selector` does not match template `labels`"
         causes.append(invalid("spec.template.metadata.labels", go_labels(labels), why))
     return causes + pod_spec_causes(template.get("spec") or {}, "spec.template.spec", restart_policies=policies)
@@ -94,7 +99,7 @@ def workload_causes(
     causes += not_negative(spec, "revisionHistoryLimit", "spec")
     selector = _selector_causes(spec, word)
     causes += selector
-    causes += _template_causes(spec, policies, selector_is_good=not selector)
+    causes += _template_causes(spec, policies, comparable=not selector or spec.get("selector") is None)
     if old is not None and spec.get("selector") != old["spec"].get("selector"):
         causes.append(immutable("spec.selector", go_selector(spec.get("selector") or {})))
     return causes

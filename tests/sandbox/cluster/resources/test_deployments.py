@@ -43,7 +43,6 @@ def test_zero_replicas_stay_zero():
     ("spec", "message"),
     [
         ({"replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
-        ({"selector": None}, "spec.selector: Required value"),
         (
             {"selector": {}},
             "spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil), "
@@ -80,6 +79,25 @@ def test_a_template_may_only_restart_always():
     wrong = deployment()
     wrong["spec"]["template"]["spec"]["restartPolicy"] = "Never"
     assert causes(wrong) == ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"']
+
+
+def test_without_a_selector_no_label_matches():
+    assert causes(deployment(selector=None)) == [
+        "spec.selector: Required value",
+        'spec.template.metadata.labels: Invalid value: map[string]string{"app":"nginx"}: '
+        "`selector` does not match template `labels`",
+    ]
+
+
+def test_a_selector_is_well_formed():
+    wrong = [("Is", None), ("In", None), ("Exists", ["b"])]
+    expressions = [{"key": "a", "operator": operator, "values": values} for operator, values in wrong]
+    assert causes(deployment(selector={"matchExpressions": expressions})) == [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator',
+        "spec.selector.matchExpressions[1].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        "spec.selector.matchExpressions[2].values: Forbidden: may not be specified when `operator` is 'Exists' or "
+        "'DoesNotExist'",
+    ]
 
 
 def test_the_selector_is_immutable():
