@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,8 +142,17 @@ def test_thirty_start_at_once(launcher: Launcher) -> None:
     assert not set(names) & running(launcher)
 
 
-def test_a_killed_launcher_takes_everything_along(tmp_path: Path) -> None:
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[Launcher]:
+    """A launcher for one test, which may end it."""
     launcher = start(tmp_path)
+    yield launcher
+    launcher.process.kill()
+    launcher.process.wait()
+
+
+def test_a_killed_launcher_takes_everything_along(doomed: Launcher, tmp_path: Path) -> None:
+    launcher = doomed
     mounts = Path("/proc/self/mountinfo").read_text()
     for name in ("a", "b"):
         launcher.ask("start", name=name)
@@ -152,9 +163,11 @@ def test_a_killed_launcher_takes_everything_along(tmp_path: Path) -> None:
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes))
     assert Path("/proc/self/mountinfo").read_text() == mounts
     successor = start(tmp_path)
-    assert not running(successor)
-    assert successor.ask("start", name="a")["started"]
-    end(successor)
+    try:
+        assert not running(successor)
+        assert successor.ask("start", name="a")["started"]
+    finally:
+        end(successor)
     assert not (tmp_path / "run/sandboxes").exists()
 
 
@@ -188,11 +201,26 @@ def test_a_second_launcher_on_the_same_socket_ends_at_once(launcher: Launcher) -
     assert launcher.process.poll() is None
 
 
-def test_a_terminated_launcher_clears_up(tmp_path: Path) -> None:
-    launcher = start(tmp_path)
+def test_a_terminated_launcher_clears_up(doomed: Launcher, tmp_path: Path) -> None:
+    launcher = doomed
     launcher.ask("start", name="a")
     processes = descendants(launcher.pid("a"))
     launcher.process.send_signal(signal.SIGTERM)
     assert launcher.process.wait(15) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
     assert not (tmp_path / "run/sandboxes").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", range(20))
+def test_a_launcher_that_is_killed_while_it_starts_sandboxes_leaves_nothing(doomed: Launcher, moment: int) -> None:
+    """Each a little later in the life of ten sandboxes that are just being made."""
+    with ThreadPoolExecutor(10) as pool:
+        for number in range(10):
+            pool.submit(doomed.ask, "start", name=f"k{number}")
+        until(lambda: bool(descendants(doomed.process.pid) - {doomed.process.pid}))
+        time.sleep(moment * 0.005)  # not a wait for anything: the moment is what varies
+        processes = descendants(doomed.process.pid)
+        doomed.process.kill()
+        doomed.process.wait()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes))
