@@ -94,7 +94,8 @@ def test_a_selector_is_well_formed():
     expressions = [{"key": "a", "operator": operator, "values": values} for operator, values in wrong]
     assert causes(deployment(selector={"matchExpressions": expressions})) == [
         'spec.selector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator',
-        "spec.selector.matchExpressions[1].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        "spec.selector.matchExpressions[1].values: Required value: must be specified when `operator` is 'In' or "
+        "'NotIn'",
         "spec.selector.matchExpressions[2].values: Forbidden: may not be specified when `operator` is 'Exists' or "
         "'DoesNotExist'",
     ]
