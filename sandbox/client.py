@@ -147,26 +147,6 @@ class SandboxClient:
                 output += frame[: _OUTPUT_BYTES - len(output)]
         return Completed(_status(frame), bytes(output))
 
-    async def exec(
-        self,
-        argv: Sequence[str],
-        *,
-        tty: Size | None = None,
-        environment: Mapping[str, str] = {},
-        cwd: str | None = None,
-    ) -> Execution:
-        """Run a command in the learner's shell container with streams of the caller's own; a tty of size `tty`."""
-        request: Object = {"verb": "exec", "argv": list(argv), "environment": dict(environment), "cwd": cwd}
-        if tty is not None:
-            request |= {"tty": True, "columns": tty.columns, "rows": tty.rows}
-        link = await self._open(request)
-        try:
-            await link.object()
-        except BaseException:
-            await link.close()
-            raise
-        return Execution(link)
-
     async def put(self, files: Mapping[str, tuple[bytes, int]]) -> None:
         """Write files (absolute path → content, mode) into the learner's root, as the learner's user."""
         listed = [{"path": path, "size": len(content), "mode": mode} for path, (content, mode) in files.items()]
@@ -214,48 +194,6 @@ class SandboxClient:
     async def _ask(self, request: Object) -> Object:
         async with self._opened(request) as link:
             return await link.object()
-
-
-class Execution:
-    """A command that runs in the sandbox with the caller's streams."""
-
-    def __init__(self, link: _Link) -> None:
-        self._link = link
-        self._stream: Literal["stdout", "stderr"] = "stdout"
-        self.status: int | None = None
-        """Its exit code, once `output` has ended."""
-
-    async def output(self) -> AsyncIterator[tuple[Literal["stdout", "stderr"], bytes]]:
-        """What it prints, until its end. With a tty everything comes as stdout."""
-        while self.status is None:
-            frame = await self._link.receive()
-            if isinstance(frame, bytes):
-                yield self._stream, frame
-            elif frame.get("type") == "stream":
-                self._stream = "stderr" if frame.get("stream") == "stderr" else "stdout"
-            elif frame.get("type") == "completed":
-                self.status = _status(frame)
-
-    async def write(self, data: bytes) -> None:
-        """Give it input."""
-        for at in range(0, len(data), frames.BYTES_LIMIT):
-            await self._link.send(data[at : at + frames.BYTES_LIMIT])
-
-    async def end_input(self) -> None:
-        """Close its stdin (without a tty; with one send the byte 4)."""
-        await self._link.send({"type": "eof"})
-
-    async def resize(self, size: Size) -> None:
-        """Tell its tty the size."""
-        await self._link.send({"type": "resize", "columns": size.columns, "rows": size.rows})
-
-    async def signal(self, number: int) -> None:
-        """Signal its first process."""
-        await self._link.send({"type": "signal", "signal": number})
-
-    async def close(self) -> None:
-        """End the command, if it still runs."""
-        await self._link.close()
 
 
 class _Attachment:

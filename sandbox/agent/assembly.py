@@ -52,6 +52,7 @@ class Agent:
             await self._minikube.listen(tasks)
             tasks.create_task(self._prepare_shell())
             tasks.create_task(self._cluster.supervise())
+            tasks.create_task(self._cluster.keep_log_short())
             tasks.create_task(self._painter.paint())
             if self._facts.watchdog:
                 tasks.create_task(self._watch_memory())

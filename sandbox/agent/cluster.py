@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -28,6 +29,8 @@ _READY_POLL_SECONDS = 0.02
 _RESTARTS = 5
 _RESTART_SECONDS = 0.5
 _REPORTED_BYTES = 8192
+_LOG_BYTES = 4 * 1024 * 1024
+_LOG_SECONDS = 30.0
 
 
 class Cluster:
@@ -124,6 +127,14 @@ class Cluster:
             async with self._changing:
                 if self._wanted:
                     await self._fork(_read_settings())
+
+    async def keep_log_short(self) -> None:
+        """Empty the process' log when it has grown too long; it lies in our own memory. For ever."""
+        while True:
+            await asyncio.sleep(_LOG_SECONDS)
+            with contextlib.suppress(OSError):
+                if cluster_process.LOG.stat().st_size > _LOG_BYTES:
+                    os.truncate(cluster_process.LOG, 0)  # it is written by appending: it goes on at the beginning
 
     async def _fork(self, settings: Settings) -> None:
         try:

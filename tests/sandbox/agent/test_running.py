@@ -9,8 +9,15 @@ import time
 import pytest
 
 from sandbox.client import AgentError, SandboxClient, Size
+from sandbox.command_stream import CommandStream
 
 pytestmark = pytest.mark.sandbox
+
+
+async def command_in(sandbox: SandboxClient, argv: list[str], *, tty: Size | None = None) -> CommandStream:
+    command = CommandStream(await sandbox._connect())
+    await command.start(argv, tty=tty)
+    return command
 
 
 async def test_a_script_runs_as_the_learner_in_their_own_root(sandbox: SandboxClient) -> None:
@@ -78,7 +85,7 @@ async def test_files_are_written_as_the_learner_and_links_lead_nowhere(learners_
 
 
 async def test_a_command_has_streams_of_its_own(sandbox: SandboxClient) -> None:
-    command = await sandbox.exec(["/bin/sh", "-c", "cat; echo done >&2; exit 6"])
+    command = await command_in(sandbox, ["/bin/sh", "-c", "cat; echo done >&2; exit 6"])
     await command.write(b"typed\n" * 20_000)
     await command.end_input()
     printed = {"stdout": b"", "stderr": b""}
@@ -88,7 +95,7 @@ async def test_a_command_has_streams_of_its_own(sandbox: SandboxClient) -> None:
 
 
 async def test_a_command_with_a_terminal_has_one(sandbox: SandboxClient) -> None:
-    command = await sandbox.exec(["/bin/bash", "-c", "stty size; read x; echo got $x"], tty=Size(77, 22))
+    command = await command_in(sandbox, ["/bin/bash", "-c", "stty size; read x; echo got $x"], tty=Size(77, 22))
     printed = b""
     async for _, data in command.output():
         printed += data
@@ -99,8 +106,8 @@ async def test_a_command_with_a_terminal_has_one(sandbox: SandboxClient) -> None
 
 
 async def test_closing_ends_a_command(sandbox: SandboxClient) -> None:
-    command = await sandbox.exec(["/bin/sleep", "432"])
-    await command.close()
+    command = await command_in(sandbox, ["/bin/sleep", "432"])
+    command.close()
     async with asyncio.timeout(5):
         while (await sandbox.run("pgrep -f 'sleep [4]32' || echo none")).output != b"none\n":
             pass
