@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,8 +42,8 @@ def fields(pairs: list[tuple[str, Any]]) -> Object:
     if len(found) == len(pairs):
         return found
     repeating = _Repeating(found)
-    names = [name for name, _ in pairs]
-    repeating.repeated = [name for name in found if names.count(name) > 1]
+    counts = Counter(name for name, _ in pairs)
+    repeating.repeated = [name for name, count in counts.items() if count > 1]
     return repeating
 
 
