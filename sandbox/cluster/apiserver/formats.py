@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,9 +134,22 @@ def parse(request: Request) -> Object:
 def load_json(body: bytes) -> Any:
     """Any JSON value. Raises BadRequest."""
     try:
-        return _checked(json.loads(body, object_pairs_hook=fieldvalidation.fields))
+        return _checked(_loads(body, fieldvalidation.fields))
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def _loads(body: bytes, pairs: Callable[[list[tuple[str, Any]]], Object] | None = None) -> Any:
+    """JSON as Go reads it: no NaN and no Infinity, and half a surrogate pair is a replacement character."""
+    found = json.loads(body, parse_constant=_no_constant, object_pairs_hook=pairs)
+    if b"\\ud" not in body.lower():
+        return found
+    text = json.dumps(found, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), object_pairs_hook=pairs)
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"invalid character '{text[0]}' looking for beginning of value")
 
 
 def load_yaml(body: bytes) -> Any:
@@ -145,7 +159,7 @@ def load_yaml(body: bytes) -> Any:
         raise BadRequest("error converting YAML to JSON: aliases are not accepted")
     try:
         # JSON has no dates: a round trip turns what YAML guessed into what it was written as.
-        return _checked(json.loads(json.dumps(yaml.load(body, Loader=_Loader), default=_plain)))
+        return _checked(_loads(json.dumps(yaml.load(body, Loader=_Loader), default=_plain).encode()))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise BadRequest(f"error converting YAML to JSON: {error}") from error
 
