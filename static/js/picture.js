@@ -129,7 +129,7 @@ export class ClusterPicture {
   // -- where things stand -------------------------------------------------------------------------------------------
 
   layOut(width) {
-    const left = width >= 520 ? 148 : 0;
+    const left = width >= 520 ? 170 : 0;
     const services = this.placeServices(left, width);
     const top = services.length ? services.at(-1).y + 62 : 8;
     const { nodes, pods, bottom } = this.placeNodes(left, width, top);
@@ -203,7 +203,7 @@ export class ClusterPicture {
   }
 
   controlPlane(top) {
-    const centre = 70;
+    const centre = 80;
     const name = draw("text", { x: centre, y: top + 92, class: "plane-label" });
     name.textContent = text("control-plane");
     const wheel = draw("g", { class: "plane-wheel" });
@@ -219,7 +219,7 @@ export class ClusterPicture {
       const title = draw("title");
       title.textContent = `Deployment ${cut(deployment.name, 80)}`;
       const label = draw("text", { x: 36, y: y + 12, class: "deployment-label" });
-      label.textContent = cut(deployment.name, 16);
+      label.textContent = cut(deployment.name, 20);
       const count = draw("text", { x: 36, y: y + 25, class: "deployment-count" });
       count.textContent = `${Number(deployment.ready) || 0}/${Number(deployment.wanted) || 0}`;
       const letter = draw("text", { x: 19, y: y + 19, class: "badge-letter" });

@@ -55,8 +55,10 @@ export class Runner {
 
   async type(terminal, command, newline) {
     const view = this.tabs.select(terminal);
-    if (await this.tabs.prompt(terminal, PROMPT_WITHIN)) view.run(command, { newline });
-    else this.announce(text("still-running"));
+    if (!(await this.tabs.prompt(terminal, PROMPT_WITHIN))) return this.announce(text("still-running"));
+    view.run(command, { newline });
+    // Until the shell says so itself: a second click must not type into the command that is about to begin.
+    if (newline) this.tabs.setDoing(terminal, command);
   }
 
   /** Something runs in that terminal already: name it, and let the learner choose. */

@@ -13,6 +13,7 @@ export class Steps {
     document.documentElement.classList.add("stepwise");
     addEventListener("hashchange", () => this.show(this.fromAddress() ?? this.current, { focus: true }));
     pane.addEventListener("click", (event) => this.click(event));
+    nav.addEventListener("click", (event) => this.follow(event));
     attempt.addEventListener("state", ({ detail }) => this.tick(detail.passed ?? []));
     attempt.addEventListener("passed", ({ detail }) => this.celebrate(detail.step));
     attempt.addEventListener("verdicts", ({ detail }) => this.verdicts(detail));
@@ -61,6 +62,14 @@ export class Steps {
   /** Another page of the same learner moved on; this one says so and stays. */
   elsewhere(step) {
     if (step && step !== this.current) this.nav.querySelector(`[data-step="${CSS.escape(step)}"]`)?.classList.add("elsewhere");
+  }
+
+  /** At once, not when the browser reports that the address changed. A new tab is the browser's. */
+  follow(event) {
+    const link = event.target.closest("[data-step]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.show(link.dataset.step, { focus: true });
   }
 
   click(event) {

@@ -124,28 +124,33 @@ export class TerminalTabs extends EventTarget {
 
   // -- what runs in them --------------------------------------------------------------------------------------------
 
-  /** A `terminal` event: from whichever page, so that terminals opened elsewhere appear here too. */
+  /**
+   * A `terminal` event: shows terminals that another page opened. What runs in one that is shown here is told by its
+   * own marks alone; an event for it may come late and would make an idle shell look busy.
+   */
   event({ terminal, state, command }) {
-    if (state === "ended") return;
-    if (!this.tabs.has(terminal)) {
-      if (this.tabs.size >= MOST || !/^[1-8]$/.test(terminal)) return;
-      const current = this.current;
-      this.select(terminal);
-      if (current) this.select(current);
-    }
-    this.setDoing(terminal, state === "running" ? (command ?? "") : null);
+    if (state === "ended" || this.tabs.has(terminal) || this.tabs.size >= MOST || !/^[1-8]$/.test(terminal)) return;
+    const current = this.current;
+    this.select(terminal);
+    if (current) this.select(current);
+    this.stateIs(terminal, state, command);
+  }
+
+  /** At a prompt nothing runs (null); before the first prompt nobody knows (undefined). */
+  stateIs(name, state, command) {
+    if (state === "prompt") this.setDoing(name, null);
+    if (state === "running") this.setDoing(name, command ?? "");
   }
 
   marked(name, message) {
-    if (message.type === "attached" && message.state) {
-      this.setDoing(name, message.state === "running" ? (message.command ?? "") : null);
-    }
+    if (message.type === "attached") this.stateIs(name, message.state, message.command);
     if (message.type !== "mark") return;
     if (message.mark === "command") this.setDoing(name, message.command ?? "");
     if (message.mark === "prompt") this.setDoing(name, null);
   }
 
   setDoing(name, command) {
+    if (this.doing.get(name) === command) return;
     const opened = this.tabs.get(name);
     this.doing.set(name, command);
     if (opened) {

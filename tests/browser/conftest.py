@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 HERE = Path(__file__).parent
 RESULTS = HERE.parents[1] / "test-results"
 DEADLINE = 15.0
+FAILED = pytest.StashKey[bool]()
 
 # Playwright's synchronous API runs a loop in the thread of the tests.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -29,6 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Let `new_bench` know whether the test failed."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +168,9 @@ def faults() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def new_bench(browser: Browser, site: str, faults: list[str]) -> Iterator[Callable[..., Bench]]:
+def new_bench(
+    browser: Browser, site: str, faults: list[str], request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Bench]]:
     """A bench in a browser context of its own: another learner."""
     contexts: list[BrowserContext] = []
 
@@ -169,6 +181,9 @@ def new_bench(browser: Browser, site: str, faults: list[str]) -> Iterator[Callab
 
     yield make
     for context in contexts:
+        if request.node.stash.get(FAILED, False):
+            for page in context.pages:
+                page.screenshot(path=RESULTS / "failed" / f"{request.node.name}.png")
         context.close()
 
 
