@@ -19,6 +19,7 @@ Verb = Callable[[Conversation, Object], Awaitable[None]]
 _CONNECTIONS = 64
 _REQUEST_SECONDS = 10.0
 _READ_LIMIT = 64 * 1024
+_HEAR_OUT_SECONDS = 2.0
 
 
 class Server:
@@ -60,14 +61,14 @@ class Server:
                 return
             await self._verb_of(request)(conversation, request if isinstance(request, dict) else {})
         except (BadRequest, frames.FrameError) as error:
-            await conversation.send(_error("request", str(error)))
+            await _refuse(conversation, _error("request", str(error)))
         except (Failed, ContainerError) as error:
-            await conversation.send(_error("failed", str(error)))
+            await _refuse(conversation, _error("failed", str(error)))
         except (ConnectionError, TimeoutError):
             raise
         except Exception:  # noqa: BLE001 - the top of a connection: the agent must go on
             traceback.print_exc()
-            await conversation.send(_error("failed", "Something in the sandbox went wrong."))
+            await _refuse(conversation, _error("failed", "Something in the sandbox went wrong."))
 
     def _verb_of(self, request: bytes | Object) -> Verb:
         if not isinstance(request, dict):
@@ -76,6 +77,16 @@ class Server:
         if verb is None:
             raise BadRequest(f"there is no verb {str(request.get('verb'))[:40]!r}")
         return verb
+
+
+async def _refuse(conversation: Conversation, error: Object) -> None:
+    """Send the error and hear the client out for a moment: a cut while it still sends could lose what we said."""
+    await conversation.send(error)
+    conversation.writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_HEAR_OUT_SECONDS):
+            while await conversation.reader.read(_READ_LIMIT):
+                pass
 
 
 def _error(kind: str, message: str) -> Object:
