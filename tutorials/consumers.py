@@ -126,7 +126,7 @@ class EventsConsumer(Admitted):
         self.changed = asyncio.Event()
         self.outbox = Outbox(self.send_object)
         await self.channel_layer.group_add(attempt_group(self.attempt.pk), self.channel_name)
-        state = await database_sync_to_async(overview.state)(self.attempt, now=timezone.now())
+        state = await database_sync_to_async(overview.state)(self.attempt, now=timezone.now(), language=self.language)
         self.outbox.put("state", {"type": "admitted", "state": state})
         self.own(self.outbox.run())
         self.own(self._follow())

@@ -215,6 +215,12 @@ def activity(attempt_id: UUID | str, *, now: datetime) -> None:
             publish_sandbox(sandbox)
 
 
+def speak(attempt: Attempt, language: str) -> None:
+    """Events of the running sandbox come in this language: the one of the page that opens a socket now."""
+    rows = Sandbox.objects.filter(attempt=attempt, state__in=Sandbox.WANTED)
+    rows.exclude(language=language).update(language=language)
+
+
 def seen(attempt_id: UUID | str, *, now: datetime) -> None:
     """A page watches the checks of this attempt; the sweep need not."""
     Sandbox.objects.filter(attempt_id=attempt_id, state=Sandbox.State.READY).update(last_seen=now)

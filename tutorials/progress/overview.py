@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import get_language, gettext
 
 from tutorials.catalogue.lesson import Course, Lesson, Page, Step
@@ -176,8 +177,13 @@ def passed_steps(attempt: Attempt) -> list[str]:
     return list(PassedStep.objects.filter(attempt=attempt).order_by("at", "pk").values_list("step", flat=True))
 
 
-def state(attempt: Attempt, *, now: datetime) -> Object:
-    """Everything a page needs to know of an attempt and its sandbox."""
+def state(attempt: Attempt, *, now: datetime, language: str | None = None) -> Object:
+    """Everything a page needs to know of an attempt and its sandbox, in the page's language or the one given."""
+    with translation.override(language or current_language()):
+        return _state(attempt, now)
+
+
+def _state(attempt: Attempt, now: datetime) -> Object:
     attempt = Attempt.objects.get(pk=attempt.pk)
     sandbox = Sandbox.objects.filter(attempt=attempt).select_related("attempt").order_by("-generation").first()
     return {

@@ -188,6 +188,7 @@ def ticket(request: HttpRequest, _body: Object, attempt_id: UUID) -> Object:
     """The right to open one WebSocket."""
     attempt = _owned(request, attempt_id)
     _spend(TICKETS, str(attempt.user_id))
+    attempts.speak(attempt, overview.current_language())
     origin = request.headers.get("Origin") or f"{request.scheme}://{request.get_host()}"
     given: dict[str, Any] = {
         "ticket": tickets.issue(attempt, origin=origin.lower()[:255], now=timezone.now()),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from sandbox.backend import SandboxGone
 from sandbox.client import Verdict
@@ -14,6 +15,7 @@ from tests.tutorials.fakes import FakeBackend
 from tutorials import tickets
 from tutorials.catalogue.lesson import Lesson
 from tutorials.models import Attempt, Guest, Sandbox
+from tutorials.progress import attempts, overview
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -196,6 +198,17 @@ def test_a_ticket_is_for_the_page_that_asked(running: Attempt, learner: User) ->
     assert given["expires_in"] == 60
     ticket = tickets.Ticket.objects.get()
     assert (ticket.origin, ticket.user_id, ticket.attempt_id) == ("http://localhost:8000", learner.pk, running.pk)
+
+
+def test_events_come_in_the_language_of_the_page_that_listens(
+    running: Attempt, learner: User, events: list[Any]
+) -> None:
+    client = page_client(learner)
+    client.post("/language", {"language": "ko"})
+    client.post(f"/attempts/{running.pk}/ticket", "{}", content_type="application/json")
+    attempts.end(running, now=timezone.now())
+    assert events[-1][1]["sandbox"]["message"].startswith("실습 환경을")
+    assert overview.state(running, now=timezone.now(), language="en")["sandbox"]["message"].startswith("You ended")
 
 
 def test_answers_are_not_kept_in_caches(running: Attempt, learner: User, post: Post) -> None:
