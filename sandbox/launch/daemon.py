@@ -45,7 +45,7 @@ class Daemon:
     def __init__(self, host: Host, *, run: Path, allowed: Collection[int], entry: Entry) -> None:
         self._host = host
         self._addresses = Addresses(run)
-        self._allowed = {os.geteuid(), *allowed}
+        self._allowed = {0, os.geteuid(), *allowed}  # root could become any of them
         self._owner = next(iter(allowed), os.geteuid())
         self._entry = entry
         self._selector = selectors.DefaultSelector()

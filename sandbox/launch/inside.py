@@ -198,6 +198,7 @@ def _mount_system(root: Path, plan: Plan) -> None:
         skeleton.build(own_skeleton, mode=plan.mode)
     mount.bind(_below(root, layout.SYSTEM_USR), root / "usr")
     mount.bind(own_skeleton / "etc", root / "etc")
+    mount.read_only(root / "etc")
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         if (own_skeleton / name).is_symlink():
             (root / name).symlink_to(f"usr/{name}")

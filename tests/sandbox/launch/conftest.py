@@ -75,16 +75,26 @@ class Launcher:
         return str(self.agent(name, "sh", script=script)["output"])
 
 
-def start(data: Path, *options: str) -> Launcher:
-    """A launcher with the small agent."""
+def start(data: Path, *options: str, uid: int = 0) -> Launcher:
+    """A launcher with the small agent, as the host's user `uid`."""
     run = data / "run"
     for directory in (run, data / "images", data / "tools/usr/local/bin"):
         directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tests.sandbox.launch.small_daemon", "--data", str(data), *options]
-    process = subprocess.Popen([*command, "--socket", str(run / "backend.sock")], env={}, cwd=CHECKOUT)
+    process = subprocess.Popen(
+        [*command, "--socket", str(run / "backend.sock")], env={}, cwd=CHECKOUT, **_as_user(data, uid)
+    )
     launcher = Launcher(process, run)
     until(lambda: answers(launcher))
     return launcher
+
+
+def _as_user(data: Path, uid: int) -> dict[str, Any]:
+    if uid == 0:
+        return {}
+    for path in (data, *data.rglob("*")):
+        os.chown(path, uid, uid)
+    return {"user": uid, "group": uid, "extra_groups": []}
 
 
 def answers(launcher: Launcher) -> bool:
