@@ -10,7 +10,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow tests out unless they are asked for; pytest's last line counts them as deselected."""
+    """Leave the slow tests out unless they are asked for (pytest counts them as deselected); browsers come last.
+
+    Playwright's event loop runs in this thread from the first browser test to the end: no other loop can start then.
+    """
+    items.sort(key=lambda item: "tests/browser/" in item.path.as_posix())
     if config.getoption("--slow"):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
