@@ -1,4 +1,4 @@
-"""`manage.py doctor [--json]`: what works on this machine, what does not, and the remedy."""
+"""`manage.py doctor [--json] [--lan]`: what works on this machine, what does not, and the remedy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from sandbox.doctor import probe
+from tutorials.hosting import lan
 
 
 class Command(BaseCommand):
@@ -20,19 +21,20 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own way to say it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One option."""
+        """Its two options."""
         parser.add_argument("--json", action="store_true", dest="as_json", help="for programs")
+        parser.add_argument("--lan", action="store_true", help="also whether others on the network could reach it")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print a line a step; ends with 1 when no sandbox can run here."""
-        steps = probe()
+        steps = probe() + (lan.probe() if options["lan"] else [])
         if options["as_json"]:
             self.stdout.write(json.dumps([asdict(step) for step in steps], indent=1))
         else:
             for step in steps:
                 mark = "ok  " if step.ok else "FAIL" if step.needed else "warn"
-                self.stdout.write(f"{mark} {step.name:<10} {step.detail}")
+                self.stdout.write(f"{mark} {step.name:<16} {step.detail}")
                 if not step.ok and step.remedy:
-                    self.stdout.write(f"     {'':<10} -> {step.remedy}")
+                    self.stdout.write(f"     {'':<16} -> {step.remedy}")
         if not all(step.ok or not step.needed for step in steps):
             sys.exit(1)
