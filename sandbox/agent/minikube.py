@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import json
 import socket
+import traceback
 from typing import Any
 
 from sandbox.agent.cluster import Cluster
 from sandbox.linux import layout
 from sandbox.minikube import commands
-from sandbox.minikube.request import MAX_LINE, Request
+from sandbox.minikube.request import MAX_LINE, Request, Send
 
 Object = dict[str, Any]
 
@@ -64,11 +65,21 @@ class Minikube:
         try:
             await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
-                await send({"exit": running.result()})
+                await _say_end(running, send)
         finally:
             for task in (running, gone):
                 task.cancel()
             await asyncio.gather(running, gone, return_exceptions=True)
+
+
+async def _say_end(running: asyncio.Task[int], send: Send) -> None:
+    problem = running.exception()
+    if problem is None:
+        await send({"exit": running.result()})
+        return
+    traceback.print_exception(problem)
+    await send({"err": "minikube: something in the sandbox went wrong\n"})
+    await send({"exit": 1})
 
 
 async def _until_end(reader: asyncio.StreamReader) -> None:
