@@ -10,7 +10,7 @@ const PONG_WITHIN = 10_000;
 const HELLO_WITHIN = 10_000;
 
 /** Close codes of ours after which trying again by itself is pointless. */
-export const CLOSE = { ended: 4000, expired: 4001, forbidden: 4003, protocol: 4400 };
+export const CLOSE = { ended: 4000, expired: 4001, replaced: 4002, forbidden: 4003, protocol: 4400 };
 const FINAL = new Set(Object.values(CLOSE));
 
 function webSocketAddress(path) {
