@@ -31,6 +31,7 @@ class Command(BaseCommand):
         from tutorials.asgi import application  # noqa: PLC0415
 
         threading.Thread(target=_end_with_starter, args=(options["life_fd"],), daemon=True).start()
+        os.umask(0o077)  # the database holds sessions: no other user of this machine may read it
         call_command("migrate", interactive=False, verbosity=0)
         server = Server(
             application,
