@@ -6,6 +6,7 @@ import json
 
 from sandbox.cluster.api.names import ALPHABET
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.controllers import go_format
 
 HASH_LABEL = "pod-template-hash"
 _OFFSET = 2166136261
@@ -27,7 +28,12 @@ def safe_encode(text: str) -> str:
 
 def template_hash(template: Object, collisions: int | None = None) -> str:
     """Equal for equal templates; another one for each number of collisions."""
-    data = json.dumps(_bare(template), sort_keys=True, separators=(",", ":")).encode()
+    bare = _bare(template)
+    try:
+        text = go_format.pod_template(bare)
+    except go_format.Unknown:
+        text = json.dumps(bare, sort_keys=True, separators=(",", ":"))
+    data = text.encode()
     if collisions is not None:
         # Kubernetes appends the count as a varint in eight bytes.
         data += _varint(collisions).ljust(8, b"\0")
