@@ -1,6 +1,6 @@
 """A pod template as Go's `%#v` prints it (by way of go-spew), which is what Kubernetes hashes for a ReplicaSet's name.
 
-So a learner sees the very hashes that tutorials show. Only the fields that most templates use are known here; a template
+So a learner sees the very hashes that tutorials show. Only the fields that most templates use are known; a template
 with others is `Unknown` and gets a hash of our own, which looks the same and serves as well.
 """
 
