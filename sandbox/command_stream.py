@@ -73,7 +73,14 @@ class CommandStream:
         """Let go of the command."""
         self._writer.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be typed any more."""
+        return self._writer.is_closing()
+
     async def _send(self, frame: bytes) -> None:
+        if self.closed:
+            return
         try:
             self._writer.write(frame)
             await self._writer.drain()

@@ -24,6 +24,7 @@ Object = dict[str, Any]
 
 _PUT_FILES = 256
 _PUT_BYTES = 32 * 1024 * 1024
+_FAREWELL_SECONDS = 5.0
 _PUT_SECONDS = 60.0
 _DIAL_SECONDS = 5.0
 _CHUNK = 32 * 1024
@@ -71,6 +72,7 @@ class Running:
         try:
             await conversation.send({"type": "started"})
             await _join(conversation, session, console)
+            await _hear_out(conversation)
         finally:
             session.close()
             with contextlib.suppress(ContainerError):
@@ -145,6 +147,14 @@ async def _join(conversation: Conversation, session: Session, console: int | Non
         stdin.transport.abort()
         for reader in outputs.values():
             reader.close()
+
+
+async def _hear_out(conversation: Conversation) -> None:
+    """Let a client that still types finish: closing under its words would cost it the last message."""
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            while await conversation.reader.read(65536):
+                pass
 
 
 class _Speaker:

@@ -32,8 +32,11 @@ async def run(stream: CommandStream, command: Sequence[str]) -> int:
             loop.add_signal_handler(signal.SIGINT, _later(lambda: stream.signal(signal.SIGINT)))
         threading.Thread(target=_forward_input, args=(stream, loop), daemon=True).start()
         outputs = {"stdout": 1, "stderr": 2}
-        async for name, data in stream.output():
-            await asyncio.to_thread(_write_all, outputs[name], data)
+        try:
+            async for name, data in stream.output():
+                await asyncio.to_thread(_write_all, outputs[name], data)
+        except BrokenPipeError:  # nobody reads our output: end as any program in a pipeline does
+            return 128 + signal.SIGPIPE
     return stream.status if stream.status is not None else 1
 
 
@@ -54,7 +57,7 @@ _tasks: set[asyncio.Future[None]] = set()
 def _forward_input(stream: CommandStream, loop: asyncio.AbstractEventLoop) -> None:
     """In a thread: standard input may be a file, which no event loop can wait for."""
     with contextlib.suppress(RuntimeError, OSError):  # the loop has closed: the command has ended
-        while data := os.read(0, _CHUNK):
+        while not stream.closed and (data := os.read(0, _CHUNK)):
             asyncio.run_coroutine_threadsafe(stream.write(data), loop).result()
         asyncio.run_coroutine_threadsafe(stream.end_input(), loop).result()
 

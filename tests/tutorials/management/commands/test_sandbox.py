@@ -75,6 +75,19 @@ def test_input_of_any_size_arrives_whole(launcher: dict[str, str]) -> None:
     ]
 
 
+def test_a_command_that_does_not_want_its_input_ends_as_it_likes(launcher: dict[str, str]) -> None:
+    done = sandbox(launcher, "run", "--", "sh", "-c", "exit 9", typed="y\n" * 1_000_000)
+    assert (done.returncode, done.stderr) == (9, "")
+
+
+def test_output_that_nobody_reads_ends_the_command(launcher: dict[str, str]) -> None:
+    script = f"{sys.executable} manage.py sandbox run -- yes | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=CHECKOUT, env=launcher, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("y\n141\n", "")
+
+
 def test_there_is_no_terminal_when_the_caller_has_none(launcher: dict[str, str]) -> None:
     assert sandbox(launcher, "run", "--", "sh", "-c", "test -t 0 || test -t 1; echo $?").stdout == "1\n"
 
