@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -25,6 +25,10 @@ class QuantityError(ValueError):
             super().__init__("unable to parse numeric part of quantity")
         else:
             super().__init__("unable to parse quantity's suffix")
+
+
+_WIDE = Context(prec=400)
+"""A quantity may have more digits than decimal's usual 28."""
 
 
 def _split(value: object) -> tuple[Decimal, str]:
@@ -58,7 +62,7 @@ def to_millis(value: object) -> int:
 def canonical(value: object) -> str:
     """The same value as Kubernetes would print it: `1000m` is `1`, `0.5` is `500m`, `1024Mi` is `1Gi`."""
     _, suffix = _split(value)
-    number = parse(value).quantize(Decimal("1e-9"), ROUND_CEILING)
+    number = parse(value).quantize(Decimal("1e-9"), ROUND_CEILING, _WIDE)
     if suffix in _BINARY and number == int(number):
         return _binary(int(number))
     if suffix[:1] in ("e", "E") and suffix not in _DECIMAL:
