@@ -244,17 +244,15 @@ def _message(sandbox: Sandbox) -> str:
         return ""
     reason = Sandbox.Reason
     return {
-        reason.ENDED: gettext("You ended this environment. Your progress is kept."),
-        reason.LEFT: gettext("This environment was ended when you left the computer. Your progress is kept."),
-        reason.REPLACED: gettext(
-            "This environment was ended because you started another lesson. Your progress is kept."
-        ),
-        reason.RESET: gettext("This environment was replaced by a fresh one."),
+        reason.ENDED: gettext("You ended this sandbox. Your progress is kept."),
+        reason.LEFT: gettext("This sandbox was ended when you left the computer. Your progress is kept."),
+        reason.REPLACED: gettext("This sandbox was ended because you started another lesson. Your progress is kept."),
+        reason.RESET: gettext("This sandbox was replaced by a fresh one."),
         reason.IDLE: gettext(
-            "This environment was ended because nothing was done in it for a while. Your progress is kept."
+            "This sandbox was ended because nothing was done in it for a while. Your progress is kept."
         ),
-        reason.DEADLINE: gettext("This environment was ended because its time was up. Your progress is kept."),
-        reason.LOST: gettext("This environment stopped unexpectedly. Your progress is kept."),
+        reason.DEADLINE: gettext("This sandbox was ended because its time was up. Your progress is kept."),
+        reason.LOST: gettext("This sandbox stopped unexpectedly. Your progress is kept."),
     }.get(Sandbox.Reason(sandbox.reason), "")
 
 

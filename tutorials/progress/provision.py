@@ -70,10 +70,10 @@ async def bring_up(
         await run.fail(str(error))
     except TimeoutError:
         log.warning("%s timed out in stage %s", run.sandbox.name, run.stage_name)
-        await run.fail(gettext_noop("Preparing the environment took too long."))
+        await run.fail(gettext_noop("Preparing the sandbox took too long."))
     except Exception:
         log.exception("%s failed in stage %s", run.sandbox.name, run.stage_name)
-        await run.fail(gettext_noop("Something went wrong while the environment was prepared."))
+        await run.fail(gettext_noop("Something went wrong while the sandbox was prepared."))
 
 
 async def _with_beat(work: Coroutine[Any, Any, Lesson], beat: Callable[[], Coroutine[Any, Any, None]]) -> Lesson:

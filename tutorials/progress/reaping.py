@@ -91,7 +91,7 @@ def _retry(now: datetime) -> None:
             state=State.FAILED,
             reason=Reason.FAILED,
             ended=now,
-            error=gettext_noop("Something went wrong while the environment was prepared."),
+            error=gettext_noop("Something went wrong while the sandbox was prepared."),
         )
         if failed:
             log.error("%s failed: its set-up has ended the worker %d times", sandbox.name, sandbox.crashes)

@@ -43,7 +43,7 @@ def not_found() -> Refused:
 
 def not_running() -> Refused:
     """There is no sandbox that is ready."""
-    return Refused(409, "not-running", _("The environment is not running. Start it first."))
+    return Refused(409, "not-running", _("The sandbox is not running. Start it first."))
 
 
 def too_often(seconds: int) -> Refused:

@@ -94,8 +94,8 @@ def test_what_fails_is_said_and_the_sandbox_freed(
     ("breaks", "sentence"),
     [
         (StartFailed("The kernel says no."), "The kernel says no."),
-        (TimeoutError(), "Preparing the environment took too long."),
-        (RuntimeError("secret detail"), "Something went wrong while the environment was prepared."),
+        (TimeoutError(), "Preparing the sandbox took too long."),
+        (RuntimeError("secret detail"), "Something went wrong while the sandbox was prepared."),
     ],
 )
 def test_a_start_that_fails_can_be_tried_again(
@@ -115,10 +115,10 @@ def test_a_start_that_fails_can_be_tried_again(
 def test_an_agent_that_is_lost_during_set_up_is_a_failure(
     learner: User, first: Lesson, queue: Queue, backend: FakeBackend
 ) -> None:
-    backend.breaks["set up"] = SandboxError("The environment stopped.")
+    backend.breaks["set up"] = SandboxError("The sandbox stopped.")
     attempt = begin(learner, first)
     queue.work()
-    assert sandbox_of(attempt).error == "The environment stopped."
+    assert sandbox_of(attempt).error == "The sandbox stopped."
 
 
 def test_a_full_host_lets_the_learner_wait_with_their_place(

@@ -136,7 +136,7 @@ def test_reset_gives_a_fresh_sandbox_at_the_step(running: Attempt, learner: User
 def test_end_says_why_in_the_pages_language(running: Attempt, learner: User, post: Post) -> None:
     state = post(page_client(learner), f"/attempts/{running.pk}/end").json()
     assert (state["sandbox"]["state"], state["sandbox"]["reason"]) == ("ended", "ended")
-    assert state["sandbox"]["message"] == "You ended this environment. Your progress is kept."
+    assert state["sandbox"]["message"] == "You ended this sandbox. Your progress is kept."
 
 
 def test_looking_at_steps_is_remembered(running: Attempt, learner: User, post: Post) -> None:
@@ -170,7 +170,7 @@ def test_check_without_a_sandbox_or_an_answer_says_so(
     running: Attempt, learner: User, post: Post, backend: FakeBackend
 ) -> None:
     client = page_client(learner)
-    backend.breaks["check"] = SandboxGone("The environment is gone.")
+    backend.breaks["check"] = SandboxGone("The sandbox is gone.")
     answer = post(client, f"/attempts/{running.pk}/check", step="one")
     assert (answer.status_code, answer.json()["error"]) == (503, "unreachable")
     post(client, f"/attempts/{running.pk}/end")
