@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from sandbox.minikube.command import PROFILE, Call, Command, existing, get, runn
 from sandbox.minikube.console import Exit, Fatal, Style
 from sandbox.minikube.flags import Flag
 
+_SECONDS = 2.0
 _KUBERNETES = "Kubernetes"
 _HEADER = ("ADDON NAME", "PROFILE", "STATUS", "MAINTAINER")
 
@@ -90,11 +92,22 @@ async def _enable(call: Call, addon: Addon) -> int:
     if not addon.always and addon.name not in status.settings.addons:
         added = (*status.settings.addons, addon.name)
         await call.machine.start(replace(status.settings, addons=added))
-    if await get(call, addon.proof) is None:
-        message = f"this sandbox's cluster does not have {addon.name} yet."
+    if not await _appears(call, addon):
+        await call.machine.start(status.settings)
+        message = f"this sandbox's cluster does not have {addon.name}."
         raise Fatal("MK_ADDON_ENABLE", message, Exit.PROGRAM)
     await call.console.step(Style.ENABLED, f"The '{addon.name}' addon is enabled")
     return 0
+
+
+async def _appears(call: Call, addon: Addon) -> bool:
+    """Whether the API answers for the addon within the time that it takes to come up."""
+    deadline = asyncio.get_running_loop().time() + _SECONDS
+    while await get(call, addon.proof) is None:
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
 
 
 async def _disable(call: Call, addon: Addon) -> int:

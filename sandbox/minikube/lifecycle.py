@@ -50,7 +50,8 @@ async def status(call: Call) -> int:
 
 
 def _row(call: Call, found: Status, node: Node) -> Mapping[str, Any]:
-    host = _HOST[found.state] if node.running or found.state == "stopped" else "Stopped"
+    # One node of several may be stopped; otherwise they are what the cluster is.
+    host = "Stopped" if found.state == "running" and not node.running else _HOST[found.state]
     if host != "Running":
         parts = dict.fromkeys(("Kubelet", "APIServer", "Kubeconfig"), host)
     else:

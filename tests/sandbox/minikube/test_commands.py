@@ -43,7 +43,7 @@ class FakeMachine:
             Node(
                 "minikube" if number == 1 else f"minikube-m{number:02}",
                 f"192.168.49.{number + 1}",
-                running=self.state in ("running", "starting", "paused"),
+                running=self.state == "running",
                 control_plane=number == 1,
             )
             for number in range(1, self.settings.nodes + 1)
@@ -320,8 +320,12 @@ def test_addons_say_what_is_there(running: FakeMachine) -> None:
     assert running.settings.addons == ()
 
 
-def test_an_addon_that_is_not_there_is_not_said_to_be_enabled(running: FakeMachine) -> None:
+def test_an_addon_that_is_not_there_is_not_said_to_be_enabled(
+    running: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.minikube.addons._SECONDS", 0.0)
     assert call(running, "addons", "enable", "ingress").code == 10
+    assert running.settings.addons == ()
     assert call(running, "addons", "enable", "gvisor").code == 10
 
 
