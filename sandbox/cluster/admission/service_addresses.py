@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from sandbox.cluster.api.errors import Invalid
 from sandbox.cluster.api.names import invalid_value
-from sandbox.cluster.api.objects import Object, key_of
+from sandbox.cluster.api.objects import Object
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.resource import Resource
 
@@ -32,7 +32,8 @@ class ServiceAddresses:
             return
         spec = new["spec"] = new.get("spec") or {}
         kind = spec.get("type", "ClusterIP")
-        others = [other for other in registry.list(resource) if key_of(other) != key_of(new)]
+        own = "" if old is None else old["metadata"]["uid"]
+        others = [other for other in registry.list(resource) if other["metadata"]["uid"] != own]
         if kind == "ExternalName":
             for field in ("clusterIP", "clusterIPs"):
                 spec.pop(field, None)
@@ -76,7 +77,7 @@ class ServiceAddresses:
         if not why and address in taken:
             why = f"failed to allocate IP {address}: provided IP is already allocated"
         if why:
-            raise Invalid(resource, new["metadata"]["name"], [invalid_value("spec.clusterIPs", [address], why)])
+            raise Invalid(resource, new["metadata"].get("name", ""), [invalid_value("spec.clusterIPs", [address], why)])
 
     def _ports(self, resource: Resource, new: Object, old: Object | None, others: Iterable[Object]) -> None:
         spec = new["spec"]
@@ -109,7 +110,7 @@ class ServiceAddresses:
             why = f"provided port is not in the valid range. The range of valid ports is {self._first}-{self._last}"
         if why:
             cause = invalid_value(f"spec.ports[{index}].nodePort", port, why)
-            raise Invalid(resource, new["metadata"]["name"], [cause])
+            raise Invalid(resource, new["metadata"].get("name", ""), [cause])
 
 
 def _ports_of(service: Object | None) -> list[Object]:

@@ -23,6 +23,7 @@ from sandbox.cluster.resources.resource import Resource
 from sandbox.cluster.store import Stored
 
 _PAGE_LIMIT = 50_000
+_LONGEST_GRACE = 10 * 365 * 24 * 3600
 _ATTEMPTS_AT_A_PATCH = 5
 
 
@@ -243,6 +244,8 @@ class StoredResources:
         """What the body and the query say about a deletion. Raises BadRequest."""
         body = parse(call.request) if call.request.body.strip() else {}
         preconditions = body.get("preconditions") or {}
+        if not isinstance(preconditions, dict):
+            raise BadRequest("json: cannot unmarshal into Go struct field DeleteOptions.preconditions")
         grace = body.get("gracePeriodSeconds")
         if grace is None:
             grace = call.number("gracePeriodSeconds")
@@ -256,11 +259,11 @@ class StoredResources:
         if orphans is not None and not propagation:
             propagation = "Orphan" if orphans else "Background"
         return DeleteOptions(
-            grace=int(grace) if isinstance(grace, int) else None,
+            grace=min(grace, _LONGEST_GRACE) if isinstance(grace, int) else None,
             propagation=propagation or "",
             uid=str(preconditions.get("uid") or ""),
             resource_version=str(preconditions.get("resourceVersion") or ""),
-            dry_run=call.dry_run or "All" in (body.get("dryRun") or ()),
+            dry_run=call.dry_run or body.get("dryRun") == ["All"],
         )
 
     def _shown(

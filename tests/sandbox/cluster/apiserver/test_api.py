@@ -1,6 +1,8 @@
 """The whole API over HTTP on its unix socket, without nodes: what a client sees."""
 
 import json
+import random
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from sandbox.cluster.apiserver.kind_schemas import KindSchemas
 from sandbox.cluster.apiserver.messages import ADMIN, Request, Response, User
 from sandbox.cluster.assembly import ControlPlane
 from sandbox.cluster.config import ClusterConfig
-from sandbox.cluster.resources.all import SERVICEACCOUNTS
+from sandbox.cluster.resources.all import RESOURCES, SERVICEACCOUNTS
 
 POD = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}
 PODS = "/api/v1/namespaces/default/pods"
@@ -320,3 +322,67 @@ async def test_discovery_agrees_with_what_is_served(client):
             if "/" in entry["name"] or "list" not in entry["verbs"]:
                 continue
             assert (await client("GET", f"{group}/{entry['name']}")).status == 200, entry["name"]
+
+
+RECORDED = json.loads((Path(__file__).parents[1] / "recordings" / "tables.json").read_text())
+BITS = [
+    "null",
+    "true",
+    "-1",
+    "1.5",
+    "1" + "0" * 30,
+    '""',
+    '"x"',
+    '"\\ud800"',
+    '"\\u0000"',
+    "[]",
+    "{}",
+    "[null]",
+    "[{}]",
+]
+
+
+def places(value, path=()):
+    if path:
+        yield path
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(one, (*path, key))
+
+
+def damaged(obj, chance):
+    """A copy with something in it replaced or left out."""
+    copy = json.loads(json.dumps(obj))
+    *way, last = chance.choice(list(places(copy)))
+    inner = copy
+    for step in way:
+        inner = inner[step]
+    if chance.random() < 0.2:
+        del inner[last]
+    else:
+        inner[last] = json.loads(chance.choice(BITS))
+    return copy
+
+
+@pytest.mark.parametrize("resource", [r for r in RESOURCES if RECORDED.get(r.plural, {}).get("rows")], ids=str)
+async def test_no_body_makes_the_server_fail(client, resource):
+    chance = random.Random(resource.plural)
+    whole = RECORDED[resource.plural]["rows"][0]["object"]
+    metadata = {"name": "f", "labels": {"a": "b"}, "annotations": {}, "ownerReferences": []}
+    path = f"/apis/{resource.group}/{resource.version}" if resource.group else "/api/v1"
+    path += f"/namespaces/default/{resource.plural}" if resource.namespaced else f"/{resource.plural}"
+    seen = set()
+    for _ in range(40):
+        body = damaged(whole | {"metadata": dict(metadata)}, chance)
+        for method, target, kind in (
+            ("POST", path, "json"),
+            ("PUT", f"{path}/f", "json"),
+            ("PATCH", f"{path}/f", "merge-patch+json"),
+            ("PATCH", f"{path}/f", "strategic-merge-patch+json"),
+            ("PATCH", f"{path}/f?fieldManager=x", "apply-patch+yaml"),
+            ("DELETE", f"{path}/f", "json"),
+        ):
+            response = await client(method, target, body, content_type=f"application/{kind}")
+            assert response.status < 500, (method, kind, body)
+            seen.add(response.status)
+    assert (await client("GET", path, accept=TABLE)).status == 200
+    assert {201, 400} <= seen
