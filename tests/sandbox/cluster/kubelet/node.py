@@ -44,8 +44,11 @@ def enter_root(images: Path) -> None:
     root = Path("/tmp/quayside-test-root")
     root.mkdir(exist_ok=True)
     mount.memory(root, size=64 << 20)
+    ours = {layout.SYSTEM.name, layout.IMAGES.name}
     for entry in Path("/").iterdir():
         target = root / entry.name
+        if entry.name in ours:
+            continue
         if entry.is_symlink():
             target.symlink_to(entry.readlink())
         elif entry.is_dir():
