@@ -32,19 +32,18 @@ class Newborn:
 
 def bear(host: Host, name: str, spec: SandboxSpec, *, slot: int, listener: socket.socket, entry: Entry) -> Newborn:
     """Fork a sandbox; it goes on by itself. Raises OSError with nothing left behind."""
-    owner = host.mapping.owner(slot)
-    ours, theirs = host.group_for(name, spec.limits, owner)
-    plan = Plan(
-        name=name,
-        user=spec.user,
-        limits=spec.limits,
-        mode=host.mapping.mode,
-        sources=host.sources(),
-        cgroups=theirs.directories,
-        cgroup_version=theirs.version if theirs.directories else 0,
-    )
     whole = host.cgroups.below(name)
     try:
+        ours, theirs = host.group_for(name, spec.limits, host.mapping.owner(slot))
+        plan = Plan(
+            name=name,
+            user=spec.user,
+            limits=spec.limits,
+            mode=host.mapping.mode,
+            sources=host.sources(),
+            cgroups=theirs.directories,
+            cgroup_version=theirs.version if theirs.directories else 0,
+        )
         return _fork(host, plan, slot=slot, ours=ours, whole=whole, listener=listener, entry=entry)
     except OSError:
         whole.remove()

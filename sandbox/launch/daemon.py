@@ -78,7 +78,10 @@ class Daemon:
     def _turn(self) -> None:
         for key, _ in self._selector.select(timeout=1.0):
             callback: Callable[[], object] = key.data
-            callback()
+            try:
+                callback()
+            except Exception:  # nor must one sandbox's end
+                log.exception("Something failed in a way that nobody foresaw.")
         for held in list(self._held.values()):
             if held.starting and time.monotonic() > held.start_deadline:
                 held.fail("The sandbox did not stand in time.")
@@ -121,6 +124,9 @@ class Daemon:
                     raise Refused("SandboxError", "There is no such verb.")
         except Refused as error:
             reply({"error": error.kind, "message": str(error)})
+        except Exception:  # one request must never end everybody's sandboxes
+            log.exception("A request failed in a way that nobody foresaw.")
+            reply({"error": "SandboxError", "message": "The program that starts sandboxes met an unforeseen error."})
 
     def _about(self) -> Object:
         return {

@@ -78,7 +78,10 @@ class SubordinateRange:
         offset = (slot % self.ranges) * RANGE
         for program, first in (("newuidmap", self.uids), ("newgidmap", self.gids)):
             command = [program, str(pid), "0", str(first + offset), str(RANGE)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            except subprocess.TimeoutExpired as error:
+                raise NoIds(errno.ETIMEDOUT, f"{program} did not end") from error
             if done.returncode:
                 raise NoIds(errno.EPERM, f"{program}: {done.stderr.strip()}")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -116,7 +116,8 @@ async def test_stopping_cuts_connections(backend: Backend) -> None:
     reader, writer = await backend.connect("cut")
     await backend.stop("cut")
     async with asyncio.timeout(5):
-        assert await reader.read() == b""
+        with suppress(ConnectionResetError):  # when the agent had not read the connection yet
+            assert await reader.read() == b""
     writer.close()
 
 
