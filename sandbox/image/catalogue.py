@@ -15,7 +15,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sandbox.image import debian, definition
@@ -238,8 +238,3 @@ def _describe(root: Path) -> tuple[str, int]:
         line = f"{path.relative_to(root)}\0{status.st_mode:o}\0{len(content)}\0"
         digest.update(line.encode("utf-8", "surrogateescape") + content)
     return digest.hexdigest(), size
-
-
-def names(directory: Path) -> Mapping[str, str]:
-    """What the built catalogue offers: image → what it is."""
-    return {image["folder"]: image["about"] for image in _read_index(directory)["images"]}
