@@ -10,7 +10,6 @@ import random
 import signal
 import socket
 
-from sandbox.cluster import event_expiry
 from sandbox.cluster.admission.service_accounts import ServiceAccounts
 from sandbox.cluster.admission.service_addresses import ServiceAddresses
 from sandbox.cluster.api.clock import Clock, SystemClock
@@ -202,7 +201,6 @@ async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
         for controller in (*listed, Scheduler(registry, clock=clock)):
             work = ControllerLoop(controller, registry=registry, clock=clock)
             group.create_task(kept_running(controller.name, work.run, clock), name=controller.name)
-        group.create_task(kept_running("event expiry", lambda: event_expiry.run(registry), clock))
         if config.runtime == "crun":
             proxy = ServiceProxy(registry, clock=clock, service_cidr=config.service_cidr)
             group.create_task(kept_running("service proxy", proxy.run, clock))

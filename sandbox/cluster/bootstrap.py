@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from sandbox.cluster.api.errors import AlreadyExists
 from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.all import CONFIGMAPS, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES
@@ -24,10 +23,8 @@ def bootstrap(registry: Registry, *, service_ip: str, api_server: tuple[str, int
 
 
 def _ensure(registry: Registry, resource: Resource, obj: Object, namespace: str = "") -> None:
-    try:
+    if not registry.exists(resource, Key(namespace, obj["metadata"]["name"])):
         registry.create(resource, obj, namespace=namespace)
-    except AlreadyExists:
-        return
 
 
 def _replace(registry: Registry, resource: Resource, obj: Object, parts: Sequence[str]) -> None:

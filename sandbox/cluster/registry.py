@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sandbox.cluster.api import names
@@ -23,16 +22,22 @@ from sandbox.cluster.api.errors import (
     Gone,
     Invalid,
     NotFound,
-    ServerError,
 )
 from sandbox.cluster.api.managedfields import APPLY, UPDATE, Manager, apply, record
 from sandbox.cluster.api.merge import MergeSchema
 from sandbox.cluster.api.metadata import metadata_causes, ordered
 from sandbox.cluster.api.objects import Key, Object, copied, key_of
-from sandbox.cluster.api.selectors import FieldSelector, LabelSelector, from_object, parse_fields, parse_labels
+from sandbox.cluster.api.selectors import FieldSelector, LabelSelector, any_labels, parse_fields
 from sandbox.cluster.change import Change, decode, encode
+from sandbox.cluster.changing import (
+    check_preconditions,
+    check_version,
+    keep_metadata,
+    new_finalizer_causes,
+    refusing,
+)
 from sandbox.cluster.resources.resource import Resource
-from sandbox.cluster.store import Compacted, Event, Full, Store, Stored, TooLarge
+from sandbox.cluster.store import Compacted, Event, Store, Stored
 
 __all__ = ["Admission", "Change", "Registry"]
 
@@ -44,13 +49,6 @@ class Admission(Protocol):
 
     def admit(self, registry: Registry, resource: Resource, new: Object, old: Object | None) -> None:
         """Change `new` in place, or raise an ApiError. `old` is None at creation."""
-
-
-def as_label_selector(labels: str | Object | LabelSelector) -> LabelSelector:
-    """A label selector in any of its forms. Raises BadRequest."""
-    if isinstance(labels, LabelSelector):
-        return labels
-    return parse_labels(labels) if isinstance(labels, str) else from_object(labels)
 
 
 _PROTECTED_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
@@ -154,7 +152,7 @@ class Registry:
         owner: str = "",
     ) -> Sequence[Stored]:
         """The same, encoded."""
-        selector = as_label_selector(labels)
+        selector = any_labels(labels)
         field_selector = parse_fields(fields, resource.selectable_fields, namespaced=resource.namespaced)
         found = self._candidates(resource, field_selector, namespace=namespace, owner=owner)
         if not selector.everything:
@@ -203,7 +201,7 @@ class Registry:
         self._record(resource, new, None, manager)
         if dry_run:
             return ordered(new)
-        with _refusing():
+        with refusing():
             stored = self.store.create(resource.qualified, key, lambda revision: encode(new, revision))
         return decode(resource, stored)
 
@@ -211,10 +209,10 @@ class Registry:
         """Replace spec and metadata; a resourceVersion in it must match. Raises NotFound, Conflict, Invalid."""
         key = key_of(obj)
         old = self.get(resource, key)
-        _check_version(resource, obj, old)
+        check_version(resource, obj, old)
         new = copied(obj)
         new["kind"], new["apiVersion"] = resource.kind, resource.api_version
-        _keep_metadata(new, old)
+        keep_metadata(new, old)
         if "status" in resource.subresources:
             new.pop("status", None)
             if "status" in old:
@@ -230,7 +228,7 @@ class Registry:
     def update_status(self, resource: Resource, obj: Object, *, dry_run: bool = False, manager: str = "") -> Object:
         """Replace status only (and, when given, managedFields). Raises NotFound, Conflict, Invalid."""
         old = self.get(resource, key_of(obj))
-        _check_version(resource, obj, old)
+        check_version(resource, obj, old)
         new = dict(old)
         new["metadata"] = dict(old["metadata"])
         if "managedFields" in obj["metadata"]:
@@ -308,7 +306,7 @@ class Registry:
     def delete_with(self, resource: Resource, key: Key, options: DeleteOptions) -> Object:
         """Delete with everything that DeleteOptions can say."""
         old = self.get(resource, key)
-        _check_preconditions(resource, old, options)
+        check_preconditions(resource, old, options)
         if resource.qualified == "namespaces" and key.name in _PROTECTED_NAMESPACES:
             raise Forbidden(resource, key.name, "this namespace may not be deleted")
         new = copied(old)
@@ -408,7 +406,7 @@ class Registry:
     def _validate(self, resource: Resource, new: Object, old: Object | None) -> None:
         causes = [*metadata_causes(new, resource.name_faults), *resource.validate(new, old)]
         if old is not None and "deletionTimestamp" in old["metadata"]:
-            causes += _new_finalizer_causes(new, old)
+            causes += new_finalizer_causes(new, old)
         if causes:
             raise Invalid(resource, new["metadata"].get("name", ""), causes)
 
@@ -419,7 +417,7 @@ class Registry:
         if releasable(new):
             return self._remove(resource, new)
         expected = int(old["metadata"]["resourceVersion"])
-        with _refusing():
+        with refusing():
             stored = self.store.update(
                 resource.qualified, key_of(new), lambda revision: encode(new, revision), expected=expected
             )
@@ -433,77 +431,9 @@ class Registry:
         return decode(resource, stored)
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """The store's limits in etcd's words: people search for them."""
-    try:
-        yield
-    except TooLarge as error:
-        raise ServerError("etcdserver: request is too large") from error
-    except Full as error:
-        raise ServerError("etcdserver: mvcc: database space exceeded") from error
-
-
 def _call(callback: Callable[[Change], None], change: Change) -> None:
     # The write has happened whatever a watcher makes of it.
     try:
         callback(change)
     except Exception:
         log.exception("a watcher failed on %s %s", change.resource, change.key)
-
-
-def _check_version(resource: Resource, obj: Object, old: Object) -> None:
-    metadata, name = obj["metadata"], old["metadata"]["name"]
-    uid = metadata.get("uid")
-    if uid and uid != old["metadata"]["uid"]:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
-        raise Conflict(resource, name, why)
-    version = metadata.get("resourceVersion")
-    if version and version != old["metadata"]["resourceVersion"]:
-        raise Conflict(resource, name)
-
-
-def _check_preconditions(resource: Resource, old: Object, options: DeleteOptions) -> None:
-    metadata = old["metadata"]
-    for label, wanted, actual in (
-        ("UID", options.uid, metadata["uid"]),
-        ("ResourceVersion", options.resource_version, metadata["resourceVersion"]),
-    ):
-        if wanted and wanted != actual:
-            why = f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}"
-            raise Conflict(resource, metadata["name"], why)
-
-
-_KEPT = (
-    "name",
-    "namespace",
-    "uid",
-    "creationTimestamp",
-    "generation",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generateName",
-)
-
-
-def _keep_metadata(new: Object, old: Object) -> None:
-    metadata = new["metadata"]
-    for field in _KEPT:
-        metadata.pop(field, None)
-        if field in old["metadata"]:
-            metadata[field] = old["metadata"][field]
-    if "managedFields" not in metadata and "managedFields" in old["metadata"]:
-        metadata["managedFields"] = old["metadata"]["managedFields"]
-
-
-def _new_finalizer_causes(new: Object, old: Object) -> list[Object]:
-    before = set(old["metadata"].get("finalizers") or ())
-    added = [name for name in new["metadata"].get("finalizers") or () if name not in before]
-    if not added:
-        return []
-    shown = ", ".join(f'"{name}"' for name in added)
-    message = (
-        "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers"
-        f" []string{{{shown}}}"
-    )
-    return [{"reason": "FieldValueForbidden", "message": message, "field": "metadata.finalizers"}]

@@ -188,6 +188,13 @@ def from_map(selector: Mapping[str, str] | None) -> LabelSelector:
     return LabelSelector(tuple(Requirement(key, "in", (value,)) for key, value in selector.items()))
 
 
+def any_labels(labels: str | Object | LabelSelector) -> LabelSelector:
+    """A label selector in any of its forms. Raises BadRequest."""
+    if isinstance(labels, LabelSelector):
+        return labels
+    return parse_labels(labels) if isinstance(labels, str) else from_object(labels)
+
+
 def as_string(selector: Object | None) -> str:
     """The selector in `kubectl -l` notation, as the scale subresource and messages show it."""
     terms = [f"{key}={value}" for key, value in sorted(((selector or {}).get("matchLabels") or {}).items())]
