@@ -114,6 +114,8 @@ def value_faults(value: str) -> list[str]:
 def invalid_value(field: str, value: object, why: str) -> Object:
     """A cause `Invalid value: "…": why`."""
     shown = f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, list):
+        shown = "[]string{" + ", ".join(f'"{one}"' for one in value) + "}"
     return {"reason": "FieldValueInvalid", "message": f"Invalid value: {shown}: {why}", "field": field}
 
 

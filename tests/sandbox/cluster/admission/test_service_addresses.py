@@ -36,7 +36,10 @@ def test_every_service_gets_an_address_of_its_own(registry):
 
 def test_an_address_can_be_chosen_once(registry):
     assert registry.create(SERVICES, service("a", clusterIP="10.96.0.10"))["spec"]["clusterIP"] == "10.96.0.10"
-    with pytest.raises(Invalid, match="provided IP is already allocated"):
+    taken = (
+        r'spec.clusterIPs: Invalid value: \[\]string{"10.96.0.10"}: failed to allocate IP 10.96.0.10: provided IP is'
+    )
+    with pytest.raises(Invalid, match=taken):
         registry.create(SERVICES, service("b", clusterIP="10.96.0.10"))
     with pytest.raises(Invalid, match="is not in the valid range"):
         registry.create(SERVICES, service("b", clusterIP="192.168.1.1"))
