@@ -44,6 +44,8 @@ class Cluster:
         self._happenings = happenings
         self._wanted = False
         self._starting = asyncio.Event()
+        self._down = asyncio.Event()
+        """Set while no process runs and `supervise` knows it."""
         self._state: State = "stopped" if layout.CLUSTER_STORE.exists() else "absent"
         self._changing = asyncio.Lock()
 
@@ -112,8 +114,9 @@ class Cluster:
             ended = await self._containers.wait(cluster_process.NAME)
             was_ready = ready.done()
             ready.cancel()
-            self.pid = 0
             layout.CLUSTER_SOCKET.unlink(missing_ok=True)
+            self.pid = 0
+            self._down.set()
             if ended.code != 0:
                 _report(ended.code)
             restarts = 0 if was_ready else restarts + 1
@@ -143,6 +146,7 @@ class Cluster:
             )
         except ContainerError as error:
             raise MachineError("The cluster cannot be started.") from error
+        self._down.clear()
         self._set("starting")
         self._starting.set()
 
@@ -153,11 +157,10 @@ class Cluster:
         await self._containers.kill(cluster_process.NAME, signal.SIGTERM)
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                await self._containers.wait(cluster_process.NAME)
+                await self._down.wait()  # not for the process: `supervise` has to be done with it first
         except TimeoutError:
             await self._containers.kill(cluster_process.NAME, signal.SIGKILL)
-            await self._containers.wait(cluster_process.NAME)
-        self.pid = 0
+            await self._down.wait()
         pods = [known.id for known in await self._containers.list() if OUR_LABEL not in known.labels]
         await asyncio.gather(*(self._containers.remove(name) for name in pods))
         self._set("stopped")

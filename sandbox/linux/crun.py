@@ -127,14 +127,15 @@ class ConsoleSocket:
 
 
 def _message(log: Path) -> str:
-    """The last error that crun logged."""
+    """The errors that crun logged, the cause first: it logs one more for each step that fails after it."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    for line in reversed(lines):
+    errors: list[str] = []
+    for line in lines:
         with contextlib.suppress(ValueError):
             record = json.loads(line)
             if isinstance(record, dict) and record.get("level", "error") == "error":
-                return str(record.get("msg", ""))[:_MESSAGE_BYTES]
-    return lines[-1][:_MESSAGE_BYTES] if lines else ""
+                errors.append(str(record.get("msg", "")))
+    return "; ".join(dict.fromkeys(errors))[:_MESSAGE_BYTES]

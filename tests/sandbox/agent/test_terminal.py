@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -150,7 +151,9 @@ async def test_a_closed_terminal_takes_its_processes_with_it(sandbox: SandboxCli
     await sandbox.close_terminal("2")
     assert (await screen.message(type="closed"))["reason"] == "closed"
     assert await sandbox.terminals() == []
-    assert (await sandbox.run("pgrep -f 'sleep [7]65' || echo none")).output == b"none\n"
+    async with asyncio.timeout(5):
+        while (await sandbox.run("pgrep -f 'sleep [7]65' || echo none")).output != b"none\n":
+            pass
     await sandbox.close_terminal("2")
 
 
