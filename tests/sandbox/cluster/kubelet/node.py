@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,8 +42,7 @@ def build_images(directory: Path) -> Path:
 
 def enter_root(images: Path) -> None:
     """Stand in a root that has the sandbox's trees; what the host has is still there."""
-    root = Path("/tmp/quayside-test-root")
-    root.mkdir(exist_ok=True)
+    root = Path(tempfile.mkdtemp(prefix="root-", dir=images.parent))
     mount.memory(root, size=64 << 20)
     ours = {layout.SYSTEM.name, layout.IMAGES.name}
     for entry in Path("/").iterdir():
