@@ -53,7 +53,7 @@ class Server:
     async def _converse(self, conversation: Conversation) -> None:
         try:
             if self._open > _CONNECTIONS:
-                await conversation.send(_error("busy", "There are too many connections to this sandbox."))
+                await _refuse(conversation, _error("busy", "There are too many connections to this sandbox."))
                 return
             async with asyncio.timeout(_REQUEST_SECONDS):
                 request = await conversation.receive()
