@@ -60,8 +60,17 @@ class Rendered:
     """(line, message)"""
 
 
-def render(text: str, *, language: str = "en", link: Callable[[str], str] = lambda path: path) -> Rendered:
-    """Render one Markdown file; `link` turns a relative image or link path into an address."""
+def render(
+    text: str,
+    *,
+    language: str = "en",
+    link: Callable[[str], str] = lambda path: path,
+    themed: Callable[[str], bool] = lambda path: False,
+) -> Rendered:
+    """Render one Markdown file; `link` turns a relative image or link path into an address.
+
+    A picture that is `themed` draws itself for light and dark pages; the others get a light plate on a dark page.
+    """
     rendered = Rendered("")
     markdown = _parser(language)
     tokens = markdown.parse(lift_fence_macros(text.replace("\r\n", "\n")))
@@ -72,7 +81,7 @@ def render(text: str, *, language: str = "en", link: Callable[[str], str] = lamb
             _mark_fence(token, rendered, line)
         elif token.type == "inline" and token.children:
             token.children = _mark_inline(token.children, rendered, line)
-            _relink(token.children, link)
+            _relink(token.children, link, themed)
     raw = markdown.renderer.render(tokens, markdown.options, {})
     rendered.html = nh3.clean(
         raw, tags=_TAGS, attributes=_ATTRIBUTES, link_rel="noopener noreferrer", url_schemes={"http", "https", "mailto"}
@@ -176,7 +185,7 @@ def _take(token: Token, macro: Macro, command: str, rendered: Rendered, line: in
         )
 
 
-def _relink(children: Sequence[Token], link: Callable[[str], str]) -> None:
+def _relink(children: Sequence[Token], link: Callable[[str], str], themed: Callable[[str], bool]) -> None:
     for token in children:
         attribute = {"image": "src", "link_open": "href"}.get(token.type)
         if attribute is None:
@@ -184,6 +193,8 @@ def _relink(children: Sequence[Token], link: Callable[[str], str]) -> None:
         address = str(token.attrGet(attribute) or "")
         if address and not re.match(r"[a-z][a-z0-9+.-]*:|/|#", address, re.IGNORECASE):
             token.attrSet(attribute, link(address))
+            if token.type == "image" and themed(address):
+                token.attrSet("class", "themed")
         if token.type == "image":
             token.attrSet("loading", "lazy")
 

@@ -194,11 +194,14 @@ class _Reader:
         return {language: part.html for language, part in rendered.items()}, tuple(first.commands)
 
     def _rendered(self, file_name: str, text: str, language: str) -> Rendered:
-        folder = posixpath.dirname(file_name)
+        def placed(path: str) -> str:
+            return posixpath.normpath(posixpath.join(posixpath.dirname(file_name), path))
+
         rendered = render(
             text,
             language=language,
-            link=lambda path: self.link(posixpath.normpath(f"{folder}/{path}" if folder else path)),
+            link=lambda path: self.link(placed(path)),
+            themed=lambda path: self.source.holds(placed(path), b"prefers-color-scheme"),
         )
         for line, message in rendered.problems:
             self.source.warn(message, path=self.source.path(file_name), line=line)

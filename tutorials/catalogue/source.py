@@ -82,6 +82,14 @@ class Source:
         except OSError as error:
             raise self.error(f"cannot be read: {error.strerror}", path=path) from error
 
+    def holds(self, name: str, words: bytes) -> bool:
+        """Whether a picture of the lesson is an SVG file that holds these words."""
+        try:
+            path = self.path(name)
+            return path.suffix == ".svg" and path.stat().st_size <= TEXT_LIMIT and words in path.read_bytes()
+        except (LessonError, OSError):
+            return False
+
     def texts(self, name: str) -> dict[str, tuple[str, str]]:
         """Language → (file name, text) for `step1.md`: `step1.en.md`, `step1.ko.md`, or the plain file as ""."""
         self.path(name)

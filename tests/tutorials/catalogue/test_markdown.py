@@ -61,5 +61,10 @@ def test_relative_pictures_are_addressed_through_the_lesson() -> None:
     assert 'src="/c/l/files/a.svg"' in render("![x](a.svg)", link=lambda path: f"/c/l/files/{path}").html
 
 
+def test_a_picture_that_knows_light_and_dark_is_marked() -> None:
+    html = render("![x](a.svg) ![y](b.svg)", themed=lambda path: path == "a.svg").html
+    assert [('class="themed"' in tag) for tag in html.split("<img")[1:]] == [True, False]
+
+
 def test_an_unknown_word_is_reported_with_its_line() -> None:
     assert render("a\n\n`x`{{exeute}}").problems == [(3, "unknown word “exeute” in a {{…}} macro")]
