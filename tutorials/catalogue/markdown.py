@@ -221,9 +221,17 @@ def _button(meta: MutableMapping[str, Any], language: str) -> str:
 
 
 def _code_html(token: Token, language: str) -> str:
-    code = f"<code>{html.escape(token.content)}</code>"
     button = _button(token.meta, language) if token.meta else ""
-    return f'<span class="runnable">{code}{button}</span>' if button else code
+    if not button:
+        return f"<code>{html.escape(token.content)}</code>"
+    words = " ".join(_unbroken(word) for word in token.content.split(" "))
+    return f'<span class="runnable"><code>{words}</code>{button}</span>'
+
+
+def _unbroken(word: str) -> str:
+    """A word of a command; a browser would break `--image` after its hyphens."""
+    escaped = html.escape(word)
+    return f'<span class="word">{escaped}</span>' if "-" in word else escaped
 
 
 def _fence_html(token: Token, language: str) -> str:

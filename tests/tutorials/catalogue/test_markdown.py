@@ -10,6 +10,10 @@ def test_a_span_with_a_macro_gets_a_run_button() -> None:
     assert [(each["text"], each["terminal"]) for each in rendered.commands] == [("kubectl get nodes", 2)]
 
 
+def test_words_with_hyphens_stay_whole() -> None:
+    assert '<code>ls <span class="word">--all</span></code>' in render("`ls --all`{{execute}}").html
+
+
 def test_a_block_in_a_list_keeps_its_lines() -> None:
     rendered = render("1. do\n   ```\n   a\n   b\n   ```{{execute}}\n")
     assert rendered.commands[0]["text"] == "a\nb"
