@@ -129,8 +129,7 @@ def backend_socket(options: Options) -> Path:
 def site(options: Options, user: WebUser, *, listener: socket.socket, life: int, notice: str) -> Child:
     """The web process, with Celery in threads of its own."""
     fds = (listener.fileno(), life)
-    interpreter = str(Path(sys.executable).absolute().relative_to(CHECKOUT)) if _in_checkout() else sys.executable
-    plain = [interpreter, "manage.py", "web", "--fd", str(fds[0]), "--life-fd", str(fds[1]), "--url", options.url]
+    plain = [interpreter(), "manage.py", "web", "--fd", str(fds[0]), "--life-fd", str(fds[1]), "--url", options.url]
     command, checkout, data = as_user(plain, user, checkout=CHECKOUT, data=options.data)
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM", "NO_COLOR", "TZ") if name in os.environ}
     mine = {name: value for name, value in os.environ.items() if name.startswith("QUAYSIDE_")}
@@ -145,8 +144,10 @@ def site(options: Options, user: WebUser, *, listener: socket.socket, life: int,
     return Child("site", command, environment, CHECKOUT if checkout == CHECKOUT else Path("/"), pass_fds=fds)
 
 
-def _in_checkout() -> bool:
-    return Path(sys.executable).absolute().is_relative_to(CHECKOUT)
+def interpreter() -> str:
+    """This Python, named from the checkout where it lies in it: the site's user may see that at another place."""
+    mine = Path(sys.executable).absolute()
+    return str(mine.relative_to(CHECKOUT)) if mine.is_relative_to(CHECKOUT) else str(mine)
 
 
 def examine(options: Options) -> str:
