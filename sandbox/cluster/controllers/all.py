@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.controller import Controller
+from sandbox.cluster.controllers.daemonset import DaemonSetController
 from sandbox.cluster.controllers.deployment import DeploymentController
 from sandbox.cluster.controllers.endpoints import EndpointsController
 from sandbox.cluster.controllers.endpointslice import EndpointSliceController
@@ -39,6 +40,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),
         ReplicaSetController(registry, views=views, clock=clock),
+        DaemonSetController(registry, views=views, clock=clock),
         EndpointsController(registry, views=views, clock=clock),
         EndpointSliceController(registry, views=views, clock=clock),
         PodGarbageCollector(registry),

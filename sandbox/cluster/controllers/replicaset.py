@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sandbox.cluster.api.clock import Clock, stamp
-from sandbox.cluster.api.errors import ApiError, NotFound
+from sandbox.cluster.api.errors import ApiError
 from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.api.selectors import LabelSelector, from_object
 from sandbox.cluster.controller import Watch
-from sandbox.cluster.controllers.ownership import claim_pods, controllers_of, owner_reference
+from sandbox.cluster.controllers.owned_pods import OwnedPods, pod_from_template
+from sandbox.cluster.controllers.ownership import claim_pods, controllers_of
 from sandbox.cluster.controllers.pace import Pace
 from sandbox.cluster.controllers.pod_views import PodView, PodViews
 from sandbox.cluster.events import EventRecorder
@@ -39,6 +39,7 @@ class ReplicaSetController:
         self._views = views
         self._clock = clock
         self._events = EventRecorder(registry, self.name, clock=clock)
+        self._pods = OwnedPods(registry, self._events)
         self._failures: dict[Key, int] = {}
         self._pace = Pace(clock)
 
@@ -101,24 +102,14 @@ class ReplicaSetController:
 
     async def _create(self, rs: Object, count: int) -> None:
         for number in range(1, count + 1):
-            pod = pod_from_template(rs["spec"]["template"], rs)
-            try:
-                created = self._registry.create(PODS, pod, namespace=rs["metadata"]["namespace"])
-            except ApiError as error:
-                self._events.warning(rs, "FailedCreate", f"Error creating: {error}")
-                raise
-            self._events.normal(rs, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
+            self._pods.create(rs, pod_from_template(rs["spec"]["template"], rs))
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
 
     async def _delete(self, rs: Object, pods: Sequence[PodView], count: int) -> None:
         doomed = sorted(pods, key=self._ranking(rs, pods))[:count]
         for number, view in enumerate(doomed, start=1):
-            try:
-                self._registry.delete(PODS, view.key, uid=view.uid)
-            except NotFound:
-                continue
-            self._events.normal(rs, "SuccessfulDelete", f"Deleted pod: {view.key.name}")
+            self._pods.delete(rs, view.key, view.uid)
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
 
@@ -163,19 +154,6 @@ def _replica_failure(rs: Object, failure: ApiError, now: str) -> Object:
         "lastTransitionTime": now,
         "reason": "FailedCreate",
         "message": str(failure),
-    }
-
-
-def pod_from_template(template: Object, owner: Object) -> Object:
-    """A pod of a controller, named by the server."""
-    metadata = template.get("metadata") or {}
-    kept = {
-        name: copy.deepcopy(metadata[name]) for name in ("labels", "annotations", "finalizers") if metadata.get(name)
-    }
-    return {
-        "metadata": kept
-        | {"generateName": f"{owner['metadata']['name']}-", "ownerReferences": [owner_reference(owner)]},
-        "spec": copy.deepcopy(template["spec"]),
     }
 
 

@@ -54,10 +54,12 @@ RESOURCES: tuple[Resource, ...] = (
     SECRETS,
     SERVICEACCOUNTS,
     SERVICES,
+    CONTROLLERREVISIONS,
+    DAEMONSETS,
     DEPLOYMENTS,
     REPLICASETS,
     LEASES,
     ENDPOINTSLICES,
 )
 """Served, in the order of discovery. Written but waiting for their controllers, who adds one adds it here:
-DAEMONSETS, STATEFULSETS and CONTROLLERREVISIONS, JOBS, CRONJOBS."""
+STATEFULSETS, JOBS, CRONJOBS."""

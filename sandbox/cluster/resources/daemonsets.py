@@ -5,12 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.resources.causes import invalid, required
 from sandbox.cluster.resources.container_validation import one_of_many
 from sandbox.cluster.resources.field_order import reorder
 from sandbox.cluster.resources.pod_defaults import default_template
 from sandbox.cluster.resources.printing import AGE, NAME, age, containers_text, label_text, selector_text, wide
 from sandbox.cluster.resources.resource import Column, Resource
-from sandbox.cluster.resources.workload import bump_generation, start_generation, workload_causes
+from sandbox.cluster.resources.workload import (
+    bump_generation,
+    is_zero,
+    share_causes,
+    start_generation,
+    workload_causes,
+)
 
 _ORDER = ("selector", "template", "updateStrategy", "minReadySeconds", "revisionHistoryLimit")
 
@@ -20,7 +27,8 @@ def _default(obj: Object) -> None:
     default_template(spec.setdefault("template", {}))
     strategy = spec["updateStrategy"] = {"type": "RollingUpdate"} | (spec.get("updateStrategy") or {})
     if strategy["type"] == "RollingUpdate":
-        strategy["rollingUpdate"] = {"maxUnavailable": 1, "maxSurge": 0} | (strategy.get("rollingUpdate") or {})
+        given = {name: value for name, value in (strategy.get("rollingUpdate") or {}).items() if value is not None}
+        strategy["rollingUpdate"] = {"maxUnavailable": 1, "maxSurge": 0} | given
     if spec.get("revisionHistoryLimit") is None:
         spec["revisionHistoryLimit"] = 10
     reorder(spec, _ORDER)
@@ -43,8 +51,23 @@ def _prepare_update(new: Object, old: Object) -> None:
 
 def _validate(obj: Object, old: Object | None) -> list[Object]:
     causes = workload_causes(obj, old, word="daemonset")
-    kind = obj["spec"]["updateStrategy"]["type"]
-    return causes + one_of_many(kind, "spec.updateStrategy.type", ("RollingUpdate", "OnDelete"))
+    strategy = obj["spec"]["updateStrategy"]
+    causes += one_of_many(strategy["type"], "spec.updateStrategy.type", ("RollingUpdate", "OnDelete"))
+    return causes + (_rolling_causes(strategy["rollingUpdate"]) if strategy["type"] == "RollingUpdate" else [])
+
+
+def _rolling_causes(rolling: Object) -> list[Object]:
+    field = "spec.updateStrategy.rollingUpdate"
+    causes = [one for name in ("maxUnavailable", "maxSurge") for one in share_causes(rolling[name], f"{field}.{name}")]
+    if causes:
+        return causes
+    unavailable, surge = (not is_zero(rolling[name]) for name in ("maxUnavailable", "maxSurge"))
+    if unavailable and surge:
+        why = "may not be set when maxUnavailable is non-zero"
+        return [invalid(f"{field}.maxSurge", rolling["maxSurge"], why)]
+    if not unavailable and not surge:
+        return [required(f"{field}.maxUnavailable", "cannot be 0 when maxSurge is 0")]
+    return []
 
 
 def _cells(obj: Object, now: datetime) -> list[object]:

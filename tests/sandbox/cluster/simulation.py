@@ -118,6 +118,13 @@ class Simulation:
         self._tasks.append(task)
         return task
 
+    async def add_node(self, name: str) -> None:
+        """One more node, whose containers the same runtime simulates."""
+        ip = f"192.168.49.{3 + sum(1 for task in self._tasks if task.get_name() == 'kubelet')}"
+        config = KubeletConfig(name, ip, self.directory / "pods", self.directory / "node", primary=False)
+        self.start_kubelet(self.new_kubelet(config)).set_name("kubelet")
+        await self.settle()
+
     async def settle(self) -> None:
         """Let everything happen that happens without time passing."""
         quiet, revision = 0, -1

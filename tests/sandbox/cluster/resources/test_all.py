@@ -18,7 +18,7 @@ from sandbox.cluster.resources.all import (
 )
 
 RECORDED = json.loads((Path(__file__).parents[1] / "recordings" / "tables.json").read_text())
-EVERY = (*RESOURCES, DAEMONSETS, STATEFULSETS, JOBS, CRONJOBS, CONTROLLERREVISIONS)
+EVERY = tuple(dict.fromkeys((*RESOURCES, DAEMONSETS, STATEFULSETS, JOBS, CRONJOBS, CONTROLLERREVISIONS)))
 NOW = datetime(2026, 11, 23, 16, 59, 39, tzinfo=UTC)  # when the tables were recorded
 
 

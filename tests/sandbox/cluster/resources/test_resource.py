@@ -20,7 +20,7 @@ from sandbox.cluster.resources.all import (
     STATEFULSETS,
 )
 
-EVERY = (*RESOURCES, DAEMONSETS, STATEFULSETS, JOBS, CRONJOBS, CONTROLLERREVISIONS)
+EVERY = tuple(dict.fromkeys((*RESOURCES, DAEMONSETS, STATEFULSETS, JOBS, CRONJOBS, CONTROLLERREVISIONS)))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEXTS = st.sampled_from(
     ["", "a", "Always", "RollingUpdate", "10.0.0.1", "x y", "..", "%", "50%", "TCP", "None", "é", "1Gi"]

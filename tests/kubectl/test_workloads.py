@@ -1,0 +1,52 @@
+"""DaemonSets, StatefulSets, Jobs, CronJobs and ReplicationControllers, as people use them with kubectl."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.kubectl.conftest import Kubectl
+
+AGENT = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, labels: {app: agent}}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: 'nginx:1.25'}]
+"""
+
+
+def applied(kubectl: Kubectl, directory: Path, manifest: str) -> str:
+    path = directory / "manifest.yaml"
+    path.write_text(manifest)
+    return kubectl(f"apply -f {path}")
+
+
+def test_a_daemon_set_rolls_out_and_back(kubectl: Kubectl, tmp_path: Path) -> None:
+    assert applied(kubectl, tmp_path, AGENT) == "daemonset.apps/agent created\n"
+    assert 'daemon set "agent" successfully rolled out' in kubectl("rollout status daemonset/agent --timeout=20s")
+    header, row = kubectl("get ds").splitlines()
+    assert header.split()[:6] == ["NAME", "DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE"]
+    assert row.split()[:7] == ["agent", "1", "1", "1", "1", "1", "<none>"]
+    kubectl("set image daemonset/agent c=nginx:1.26")
+    kubectl("rollout status daemonset/agent --timeout=20s")
+    assert kubectl("rollout history daemonset/agent").splitlines()[2:4] == [
+        "1         <none>",
+        "2         <none>",
+    ]
+    assert "nginx:1.25" in kubectl("rollout history daemonset/agent --revision=1")
+    assert kubectl("rollout undo daemonset/agent") == "daemonset.apps/agent rolled back\n"
+    kubectl("rollout status daemonset/agent --timeout=20s")
+    image = kubectl("get pods -l app=agent -o jsonpath='{.items[*].spec.containers[0].image}'")
+    assert image == "nginx:1.25"
+    assert kubectl("rollout restart daemonset/agent") == "daemonset.apps/agent restarted\n"
+    kubectl("rollout status daemonset/agent --timeout=20s")
+    described = kubectl("describe daemonset agent")
+    assert "Desired Number of Nodes Scheduled: 1" in described
+    assert "SuccessfulCreate" in described
+    assert len(json.loads(kubectl("get controllerrevisions -o json"))["items"]) == 3
