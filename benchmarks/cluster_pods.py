@@ -1,4 +1,4 @@
-"""How the cluster bears many pods: create, list, delete, watch, memory. `python -m benchmarks.cluster_pods [5000]`.
+"""How the cluster bears many pods: create, list, delete, watch, memory.
 
 The containers are simulated; everything else is what a learner's cluster runs, with as many nodes as the pods need.
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.figures import Figure, run
+from benchmarks.site import CHECKOUT
+
+PODS = 5000
 _PODS = "/api/v1/namespaces/default/pods"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _PER_NODE = 100
@@ -50,7 +54,7 @@ class Client:
         return await self.reader.readexactly(int(length.split(":")[1]))
 
 
-async def until(done: Callable[[], Any], *, seconds: float) -> None:
+async def until(done: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
     """Ask every now and then until the answer is true."""
     deadline = time.monotonic() + seconds
     while not await done():
@@ -94,48 +98,69 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-async def measure(data: Path, process: subprocess.Popen[bytes], count: int) -> None:
-    """Print every figure."""
+async def _once(data: Path, process: subprocess.Popen[bytes]) -> dict[str, float]:
+    """Every figure of one cluster."""
     client = await Client.connect(data)
+    found = {"empty": memory(process)}
 
     async def all_run() -> bool:
-        found = json.loads(await client("GET", _PODS))["items"]
-        return bool(sum(pod["status"].get("phase") == "Running" for pod in found) == count)
+        pods = json.loads(await client("GET", _PODS))["items"]
+        return bool(sum(pod["status"].get("phase") == "Running" for pod in pods) == PODS)
 
     async def none_left() -> bool:
         return not json.loads(await client("GET", f"{_PODS}?limit=1"))["items"]
 
-    print(f"memory, empty: {memory(process):.0f} MiB")
     began = time.monotonic()
-    await create(data, count)
-    print(f"{count} pods created: {time.monotonic() - began:.1f} s")
+    await create(data, PODS)
     await until(all_run, seconds=300)
-    print(f"{count} pods running: {time.monotonic() - began:.1f} s, memory {memory(process):.0f} MiB")
-    for name, accept in (("JSON", "application/json"), ("table", _TABLE)):
+    found["create"] = time.monotonic() - began
+    found["full"] = memory(process)
+    for name, accept in (("list", "application/json"), ("table", _TABLE)):
         started = time.perf_counter()
         await client("GET", _PODS, accept=accept)
-        print(f"list as {name}: {time.perf_counter() - started:.3f} s")
-    latency = await watch_latency(data, client)
-    print(f"watch latency: median {latency[len(latency) // 2]:.1f} ms, worst {latency[-1]:.1f} ms")
+        found[name] = time.perf_counter() - started
+    found["watch"] = statistics.median(await watch_latency(data, client))
     began = time.monotonic()
     await client("DELETE", _PODS)
     await until(none_left, seconds=300)
-    print(f"{count} pods deleted: {time.monotonic() - began:.1f} s")
+    found["delete"] = time.monotonic() - began
+    return found
 
 
-def main() -> None:
+async def measure(rounds: int) -> Sequence[Figure]:
+    """A fresh cluster each time."""
+    found = [await asyncio.to_thread(_cluster) for _ in range(rounds)]
+
+    def of(name: str) -> list[float]:
+        return [one[name] for one in found]
+
+    pods = f"{PODS:,} simulated pods"
+    return [
+        Figure(f"{pods}: created and all running", of("create"), "s", "60 s", "kwok: 10,000 in 60 s"),
+        Figure(f"{pods}: listed", of("list"), "s", "1 s"),
+        Figure(f"{pods}: listed as a table", of("table"), "s"),
+        Figure(f"{pods}: deleted, all gone", of("delete"), "s", "60 s"),
+        Figure(f"memory of the cluster's process with {pods}", of("full"), "MiB"),
+        Figure("the same with none", of("empty"), "MiB"),
+        Figure(f"a change → a watch, with {pods}", of("watch"), "ms"),
+    ]
+
+
+def _cluster() -> dict[str, float]:
     """Start a cluster, measure, stop it."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    nodes = max(1, -(-count // _PER_NODE))
     with tempfile.TemporaryDirectory() as place:
         data = Path(place)
         command = [sys.executable, "-m", "sandbox.cluster", "--data", place, "--listen", "127.0.0.1:0"]
-        with subprocess.Popen([*command, "--runtime", "simulated", "--nodes", str(nodes)], cwd=_ROOT) as process:
-            while not (data / "kubeconfig").exists():
+        command += ["--runtime", "simulated", "--nodes", str(-(-PODS // _PER_NODE))]
+        process = subprocess.Popen(command, cwd=CHECKOUT)
+        try:
+            while not (data / "kubeconfig").exists() and process.poll() is None:
                 time.sleep(0.05)
-            asyncio.run(measure(data, process, count))
+            return asyncio.run(_once(data, process))
+        finally:
             process.send_signal(signal.SIGTERM)
+            process.wait()
 
 
 if __name__ == "__main__":
-    main()
+    run(measure, rounds=1)
