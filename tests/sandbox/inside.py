@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -16,12 +17,18 @@ from sandbox.linux import layout, syscalls
 ROOT = Path("/var/lib/learner/root")
 """An overlay of the host's root with everything private covered: what containers in these tests run on."""
 
+PLACES = (layout.OURS, layout.LEARNER, layout.SYSTEM)
+"""Where the launcher mounts things, and these tests too."""
+SEEN = {"usr", "etc", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "dev", "proc", "sys"}
+"""What containers in these tests see of the host."""
+
 
 def inside(body: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Make a test of `body` that runs as process 1 of new namespaces; what fails there fails here."""
 
     @functools.wraps(body)
     def test(*arguments: Any, **named: Any) -> None:
+        absent = [path for path in PLACES if not path.exists()]
         read, write = os.pipe()
         kinds = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNET
         pid = syscalls.clone(kinds | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | signal.SIGCHLD)
@@ -34,6 +41,9 @@ def inside(body: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         finally:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+            for path in absent:  # mount points have to be made on the host itself
+                with contextlib.suppress(OSError):
+                    path.rmdir()
         if problem != "ok":
             raise AssertionError(problem or "the sandbox died")
 
@@ -64,17 +74,17 @@ def prepare() -> None:
     syscalls.mount("proc", "/proc", "proc")
     syscalls.mount("none", "/sys/fs/cgroup", "tmpfs")  # crun refuses a hybrid hierarchy
     for path in (layout.OURS, layout.LEARNER):
-        if not path.exists():  # on the host it stays: an empty directory
-            path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
         syscalls.mount("none", path, "tmpfs", 0, "mode=755")
     layout.BUNDLES.mkdir()
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     upper, work = layout.LEARNER / "upper", layout.LEARNER / "work"
     for path in (upper, work, ROOT):
         path.mkdir()
-    for name in ("tmp", "root", "home", "run", "var", "work"):  # opaque: nothing of the host's
-        (upper / name).mkdir()
-        os.setxattr(upper / name, "trusted.overlay.opaque", b"y")
+    for entry in Path("/").iterdir():
+        if entry.name not in SEEN and entry.is_dir() and not entry.is_symlink():  # opaque: nothing of the host's
+            (upper / entry.name).mkdir()
+            os.setxattr(upper / entry.name, "trusted.overlay.opaque", b"y")
     (upper / "tmp").chmod(0o1777)
     syscalls.mount("overlay", ROOT, "overlay", 0, f"lowerdir=/,upperdir={upper},workdir={work}")
 
