@@ -50,3 +50,40 @@ def test_a_daemon_set_rolls_out_and_back(kubectl: Kubectl, tmp_path: Path) -> No
     assert "Desired Number of Nodes Scheduled: 1" in described
     assert "SuccessfulCreate" in described
     assert len(json.loads(kubectl("get controllerrevisions -o json"))["items"]) == 3
+
+
+JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: pi}
+spec:
+  completions: 2
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: c, image: busybox, command: [sh, -c, exit 0]}]
+"""
+
+
+def test_a_job_is_waited_for_and_described(kubectl: Kubectl, tmp_path: Path) -> None:
+    assert applied(kubectl, tmp_path, JOB) == "job.batch/pi created\n"
+    assert kubectl("wait --for=condition=complete job/pi --timeout=20s") == "job.batch/pi condition met\n"
+    header, row = kubectl("get jobs").splitlines()
+    assert header.split() == ["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"]
+    assert row.split()[:3] == ["pi", "Complete", "2/2"]
+    described = kubectl("describe job pi")
+    assert "2 Succeeded / 0 Failed" in described
+    assert "Job completed" in described
+    assert kubectl(f"apply -f {tmp_path / 'manifest.yaml'}") == "job.batch/pi unchanged\n"
+    assert kubectl("get pods -l job-name=pi -o name").count("pod/") == 2
+    kubectl("logs job/pi")
+    assert kubectl("delete job pi") == 'job.batch "pi" deleted\n'
+    kubectl.shell("kubectl wait --for=delete pod -l job-name=pi --timeout=20s")
+    assert kubectl("get pods -o name") == ""
+
+
+def test_a_job_that_fails_says_why(kubectl: Kubectl) -> None:
+    kubectl("create job bad --image=busybox -- sh -c 'exit 1'")
+    kubectl('patch job bad --type=merge -p \'{"spec":{"backoffLimit":0}}\'')
+    kubectl("wait --for=condition=failed job/bad --timeout=20s")
+    assert "Job has reached the specified backoff limit" in kubectl("describe job bad")

@@ -13,6 +13,8 @@ from sandbox.cluster.controllers.endpoints import EndpointsController
 from sandbox.cluster.controllers.endpointslice import EndpointSliceController
 from sandbox.cluster.controllers.event_expiry import EventExpiry
 from sandbox.cluster.controllers.garbage import GarbageCollector
+from sandbox.cluster.controllers.job import JobController
+from sandbox.cluster.controllers.job_expiry import JobExpiry
 from sandbox.cluster.controllers.namespace import NamespaceController
 from sandbox.cluster.controllers.namespace_contents import RootCAController, ServiceAccountController
 from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarbageCollector
@@ -41,6 +43,8 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         DeploymentController(registry, views=views, clock=clock),
         ReplicaSetController(registry, views=views, clock=clock),
         DaemonSetController(registry, views=views, clock=clock),
+        JobController(registry, views=views, clock=clock),
+        JobExpiry(registry, clock=clock),
         EndpointsController(registry, views=views, clock=clock),
         EndpointSliceController(registry, views=views, clock=clock),
         PodGarbageCollector(registry),

@@ -58,8 +58,9 @@ RESOURCES: tuple[Resource, ...] = (
     DAEMONSETS,
     DEPLOYMENTS,
     REPLICASETS,
+    JOBS,
     LEASES,
     ENDPOINTSLICES,
 )
 """Served, in the order of discovery. Written but waiting for their controllers, who adds one adds it here:
-STATEFULSETS, JOBS, CRONJOBS."""
+STATEFULSETS, CRONJOBS."""

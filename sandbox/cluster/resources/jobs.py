@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sandbox.cluster.api.objects import Object
-from sandbox.cluster.resources.causes import immutable, required
+from sandbox.cluster.resources.causes import forbidden, immutable, invalid, required
 from sandbox.cluster.resources.container_validation import not_negative, one_of_many
 from sandbox.cluster.resources.field_order import reorder
 from sandbox.cluster.resources.pod_defaults import default_template
@@ -55,7 +55,8 @@ def default_job_spec(spec: Object) -> None:
         spec["backoffLimit"] = 6
     spec["completionMode"] = spec.get("completionMode") or "NonIndexed"
     spec.setdefault("suspend", False)
-    spec["podReplacementPolicy"] = spec.get("podReplacementPolicy") or "TerminatingOrFailed"
+    replacement = "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
+    spec["podReplacementPolicy"] = spec.get("podReplacementPolicy") or replacement
     default_template(spec.setdefault("template", {}))
     reorder(spec, _ORDER)
 
@@ -65,6 +66,7 @@ def job_spec_causes(spec: Object, field: str) -> list[Object]:
     numbers = ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
     causes = [cause for name in numbers for cause in not_negative(spec, name, field)]
     causes += one_of_many(spec["completionMode"], f"{field}.completionMode", ("Indexed", "NonIndexed"))
+    causes += _mode_causes(spec, field) + _failure_policy_causes(spec, field)
     template = spec["template"]["spec"]
     policy = template.get("restartPolicy")
     if policy == "Always":
@@ -73,6 +75,40 @@ def job_spec_causes(spec: Object, field: str) -> list[Object]:
         causes.append({"reason": "FieldValueRequired", "message": message, "field": field_name})
         return causes + pod_spec_causes(template, f"{field}.template.spec")
     return causes + pod_spec_causes(template, f"{field}.template.spec", restart_policies=_POLICIES)
+
+
+def _mode_causes(spec: Object, field: str) -> list[Object]:
+    causes: list[Object] = []
+    indexed = spec["completionMode"] == "Indexed"
+    if indexed and spec.get("completions") is None:
+        causes.append(required(f"{field}.completions", "when completion mode is Indexed"))
+    if spec.get("successPolicy") and not indexed:
+        why = "requires indexed completion mode"
+        causes.append(invalid(f"{field}.successPolicy", "", why))
+    for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
+        if spec.get(name) is not None:
+            causes.append(forbidden(f"{field}.{name}", "this cluster does not count failures by index"))
+    return causes
+
+
+def _failure_policy_causes(spec: Object, field: str) -> list[Object]:
+    if not spec.get("podFailurePolicy"):
+        return []
+    causes: list[Object] = []
+    policy = spec["template"]["spec"].get("restartPolicy")
+    if policy != "Never":
+        why = 'only "Never" is supported when podFailurePolicy is specified'
+        causes.append(invalid(f"{field}.template.spec.restartPolicy", policy or "", why))
+    for index, rule in enumerate(spec["podFailurePolicy"].get("rules") or ()):
+        where = f"{field}.podFailurePolicy.rules[{index}]"
+        causes += one_of_many(rule.get("action") or "", f"{where}.action", ("Count", "FailJob", "Ignore"))
+        codes = rule.get("onExitCodes")
+        if codes is not None:
+            causes += one_of_many(codes.get("operator") or "", f"{where}.onExitCodes.operator", ("In", "NotIn"))
+        for number, pattern in enumerate(rule.get("onPodConditions") or ()):
+            if not pattern.get("type"):
+                causes.append(required(f"{where}.onPodConditions[{number}].type"))
+    return causes
 
 
 def _default(job: Object) -> None:
