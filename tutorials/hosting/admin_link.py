@@ -33,13 +33,13 @@ def main() -> int:
         sys.stderr.write(f"quayside: no site has run with the data folder {data} yet. Start one with ./quayside up\n")
         return 1
     command = [interpreter(), "manage.py", "admin_link", "--url", url]
-    command, checkout, seen_data = as_user(command, web_user(), checkout=CHECKOUT, data=data)
+    seen = as_user(command, web_user(), checkout=CHECKOUT, data=data)
     kept = {
         name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or name.startswith("QUAYSIDE_")
     }
-    environment = kept | {"QUAYSIDE_DATA": str(seen_data), "HOME": str(seen_data)}
-    folder = CHECKOUT if checkout == CHECKOUT else Path("/")
-    return subprocess.run(command, cwd=folder, env=environment, timeout=_SECONDS, check=False).returncode
+    environment = kept | {"QUAYSIDE_DATA": str(seen.data), "HOME": str(seen.data)}
+    folder = seen.start_in(CHECKOUT)
+    return subprocess.run(seen.command, cwd=folder, env=environment, timeout=_SECONDS, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -130,18 +130,18 @@ def site(options: Options, user: WebUser, *, listener: socket.socket, life: int,
     """The web process, with Celery in threads of its own."""
     fds = (listener.fileno(), life)
     plain = [interpreter(), "manage.py", "web", "--fd", str(fds[0]), "--life-fd", str(fds[1]), "--url", options.url]
-    command, checkout, data = as_user(plain, user, checkout=CHECKOUT, data=options.data)
+    seen = as_user(plain, user, checkout=CHECKOUT, data=options.data, lessons=options.lessons)
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM", "NO_COLOR", "TZ") if name in os.environ}
     mine = {name: value for name, value in os.environ.items() if name.startswith("QUAYSIDE_")}
     environment = kept | mine | {
-        "QUAYSIDE_DATA": str(data),
+        "QUAYSIDE_DATA": str(seen.data),
         "QUAYSIDE_ORIGINS": ",".join(options.all_origins()),
-        "QUAYSIDE_BACKEND_SOCKET": str(data / "run" / "backend.sock"),
-        "QUAYSIDE_LESSONS": os.pathsep.join(map(str, options.lessons)),
+        "QUAYSIDE_BACKEND_SOCKET": str(seen.data / "run" / "backend.sock"),
+        "QUAYSIDE_LESSONS": os.pathsep.join(map(str, seen.lessons)),
         "QUAYSIDE_NOTICE": notice,
-        "HOME": str(data),
+        "HOME": str(seen.data),
     }  # fmt: skip
-    return Child("site", command, environment, CHECKOUT if checkout == CHECKOUT else Path("/"), pass_fds=fds)
+    return Child("site", seen.command, environment, seen.start_in(CHECKOUT), pass_fds=fds)
 
 
 def interpreter() -> str:

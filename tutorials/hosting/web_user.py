@@ -7,16 +7,20 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 NAME = "quayside"
 APP = Path("/run/quayside-app")
 DATA = Path("/run/quayside-data")
-_ENTER = (
-    'mount --bind "$1" "$2" && mount --bind "$3" "$4" && cd "$2" && shift 4 && '
-    'exec setpriv --reuid="$1" --regid="$2" --clear-groups --no-new-privs --inh-caps=-all -- "$@"'
-)
+LESSONS = Path("/run/quayside-lessons")
+_BIND_AND_ENTER = """
+checkout=$1; shift
+while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit; shift 2; done
+shift
+cd "$checkout" && exec "$@"
+"""
+"""`sh` with: the checkout's place, (folder, place)..., `--`, the command."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def give(folder: Path, user: WebUser) -> None:
     for path in folder.iterdir():
         if path.name in kept or path.is_symlink():
             continue
-        os.chown(path, user.uid, user.gid)
+        os.chown(path, user.uid, user.gid, follow_symlinks=False)
         if path.name == "lessons" and path.is_dir():
             for inner in path.rglob("*"):
                 os.chown(inner, user.uid, user.gid, follow_symlinks=False)
@@ -72,21 +76,45 @@ def reachable(path: Path, user: WebUser) -> bool:
     return subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode == 0
 
 
-def as_user(command: Sequence[str], user: WebUser, *, checkout: Path, data: Path) -> tuple[list[str], Path, Path]:
-    """(command that runs `command` as the user, checkout as it sees it, data folder as it sees it).
+@dataclass(frozen=True)
+class Seen:
+    """A command that runs as the site's user, and where that user sees the folders."""
 
-    `command` names files of the checkout relative to it. Where the user cannot walk to the checkout or the data
-    folder, both are bind-mounted in a mount namespace of the process' own.
+    command: list[str]
+    checkout: Path
+    data: Path
+    lessons: tuple[Path, ...]
+
+    def start_in(self, checkout: Path) -> Path:
+        """The working directory to start the command in; it goes to the checkout by itself where that is moved."""
+        return checkout if self.checkout == checkout else Path("/")
+
+
+def as_user(command: Sequence[str], user: WebUser, *, checkout: Path, data: Path, lessons: Sequence[Path] = ()) -> Seen:
+    """Let `command`, which names files of the checkout relative to it, run as the user.
+
+    Where the user cannot walk to a folder (a clone under /root is closed to everybody else), it is bind-mounted in a
+    mount namespace of the process' own.
     """
+    seen = Seen(list(command), checkout, data, tuple(lessons))
     if not user.change:
-        return list(command), checkout, data
-    if reachable(checkout, user) and reachable(data, user):
-        return [*_drop(user), *command], checkout, data
-    for target in (APP, DATA):
-        target.mkdir(exist_ok=True)
-    shell = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh"]
-    places = [str(checkout), str(APP), str(data), str(DATA)]
-    return [*shell, *places, str(user.uid), str(user.gid), *command], APP, DATA
+        return seen
+    places = {checkout: APP, data: DATA} | {folder: LESSONS / str(at) for at, folder in enumerate(lessons)}
+    moved = {folder: place for folder, place in places.items() if not reachable(folder, user)}
+    dropped = [*_drop(user), *command]
+    if not moved:
+        return replace(seen, command=dropped)
+    for place in moved.values():
+        place.mkdir(parents=True, exist_ok=True)
+    pairs = [str(path) for pair in moved.items() for path in pair]
+    app = moved.get(checkout, checkout)
+    shell = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _BIND_AND_ENTER, "sh", str(app)]
+    return Seen(
+        [*shell, *pairs, "--", *dropped],
+        app,
+        moved.get(data, data),
+        tuple(moved.get(folder, folder) for folder in lessons),
+    )
 
 
 def _drop(user: WebUser) -> list[str]:
