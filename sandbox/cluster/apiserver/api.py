@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandbox.cluster.api.errors import ApiError, InternalError, MethodNotAllowed, NoSuchPath
 from sandbox.cluster.apiserver import paths
 from sandbox.cluster.apiserver.authentication import Tokens, authenticate, impersonated
-from sandbox.cluster.apiserver.authorization import Attributes, Authorizer, attributes_of
+from sandbox.cluster.apiserver.authorization import Attributes, Authorizer, attributes_of, impersonation
 from sandbox.cluster.apiserver.call import Call, Endpoint
 from sandbox.cluster.apiserver.documents import Documents
 from sandbox.cluster.apiserver.formats import Accept, status_response, wants_pretty
@@ -122,8 +122,6 @@ class Api:
         other = impersonated(request)
         if other is None:
             return user
-        self._authorizer.check(user, Attributes("impersonate", "", "users", name=other.name))
-        for key, value in request.headers:
-            if key == "impersonate-group":
-                self._authorizer.check(user, Attributes("impersonate", "", "groups", name=value))
+        for wanted in impersonation(other, request):
+            self._authorizer.check(user, wanted)
         return other

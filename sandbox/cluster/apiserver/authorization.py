@@ -7,32 +7,12 @@ from dataclasses import dataclass
 
 from sandbox.cluster.api.errors import ApiError
 from sandbox.cluster.api.objects import Key, Object
-from sandbox.cluster.apiserver.messages import User
+from sandbox.cluster.apiserver.messages import Request, User
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.resource import Resource
 
 _RBAC = "rbac.authorization.k8s.io"
 MASTERS = "system:masters"
-
-_PUBLIC = ("/healthz", "/livez", "/readyz", "/version", "/version/")
-_DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*")
-_BASIC: tuple[tuple[str, Object], ...] = (
-    ("", {"verbs": ["get"], "nonResourceURLs": list(_PUBLIC)}),
-    ("system:authenticated", {"verbs": ["get"], "nonResourceURLs": [*_PUBLIC, *_DISCOVERY]}),
-    (
-        "system:authenticated",
-        {
-            "verbs": ["create"],
-            "apiGroups": ["authorization.k8s.io"],
-            "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-        },
-    ),
-    (
-        "system:authenticated",
-        {"verbs": ["create"], "apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"]},
-    ),
-)
-"""(group, rule) that hold in every cluster: system:public-info-viewer, system:discovery and system:basic-user."""
 
 
 @dataclass(frozen=True)
@@ -73,36 +53,32 @@ class Authorizer:
         """Whether a user may do it."""
         if MASTERS in user.groups:
             return Decision(allowed=True)
-        for rule, reason in self._rules(user, wanted.namespace):
-            if _allows(rule, wanted):
+        broken: list[str] = []
+        for rule, reason in self._rules(user, wanted.namespace, broken):
+            if allows(rule, wanted):
                 return Decision(allowed=True, reason=reason)
-        return Decision(allowed=False)
+        if not broken:
+            return Decision(allowed=False)
+        listed = broken[0] if len(broken) == 1 else f"[{', '.join(broken)}]"
+        return Decision(allowed=False, reason=f"RBAC: {listed}")
 
     def check(self, user: User, wanted: Attributes) -> None:
         """Raise Forbidden unless the user may do it."""
-        if self.decide(user, wanted).allowed:
-            return
-        raise _refusal(user, wanted)
+        decision = self.decide(user, wanted)
+        if not decision.allowed:
+            raise _refusal(user, wanted, decision.reason)
 
     def rules(self, user: User, namespace: str) -> Sequence[Object]:
         """All rules that hold for a user in a namespace, for `auth can-i --list`."""
-        everything: list[Object] = []
-        if MASTERS in user.groups:
-            everything = [
-                {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
-                {"verbs": ["*"], "nonResourceURLs": ["*"]},
-            ]
-        return everything + [rule for rule, _ in self._rules(user, namespace)]
+        return [rule for rule, _ in self._rules(user, namespace, [])]
 
-    def _rules(self, user: User, namespace: str) -> Iterator[tuple[Object, str]]:
-        for group, rule in _BASIC:
-            if not group or group in user.groups:
-                yield rule, ""
-        yield from self._bound(user, "clusterrolebindings", "")
+    def _rules(self, user: User, namespace: str, broken: list[str]) -> Iterator[tuple[Object, str]]:
+        """Each rule with the reason that it gives; bindings of roles that do not exist are added to `broken`."""
+        yield from self._bound(user, "clusterrolebindings", "", broken)
         if namespace:
-            yield from self._bound(user, "rolebindings", namespace)
+            yield from self._bound(user, "rolebindings", namespace, broken)
 
-    def _bound(self, user: User, plural: str, namespace: str) -> Iterator[tuple[Object, str]]:
+    def _bound(self, user: User, plural: str, namespace: str, broken: list[str]) -> Iterator[tuple[Object, str]]:
         bindings = self._registry.resource(f"{plural}.{_RBAC}")
         if bindings is None:
             return
@@ -113,16 +89,20 @@ class Authorizer:
             kind, name = binding["kind"], binding["metadata"]["name"]
             shown = f"{name}/{namespace}" if namespace else name
             reason = f'RBAC: allowed by {kind} "{shown}" of {reference.get("kind")} "{reference.get("name")}"'
-            for rule in self._rules_of(reference, namespace):
+            rules = self._rules_of(reference, namespace)
+            if rules is None:
+                broken.append(f'{reference.get("kind", "").lower()}.{_RBAC} "{reference.get("name")}" not found')
+                continue
+            for rule in rules:
                 yield rule, reason
 
-    def _rules_of(self, reference: Object, namespace: str) -> Sequence[Object]:
+    def _rules_of(self, reference: Object, namespace: str) -> Sequence[Object] | None:
         of_cluster = reference.get("kind") == "ClusterRole"
         roles = self._registry.resource(f"{'clusterroles' if of_cluster else 'roles'}.{_RBAC}")
         if roles is None:
             return ()
         role = self._registry.find(roles, Key("" if of_cluster else namespace, reference.get("name", "")))
-        return (role or {}).get("rules") or ()
+        return None if role is None else role.get("rules") or ()
 
 
 def _is_subject(subject: Object, user: User, namespace: str) -> bool:
@@ -137,7 +117,8 @@ def _is_subject(subject: Object, user: User, namespace: str) -> bool:
     return False
 
 
-def _allows(rule: Object, wanted: Attributes) -> bool:
+def allows(rule: Object, wanted: Attributes) -> bool:
+    """Whether one PolicyRule gives a right."""
     if not _in(wanted.verb, rule.get("verbs")):
         return False
     if not wanted.resource:
@@ -160,10 +141,10 @@ def _path_matches(pattern: str, path: str) -> bool:
     return pattern == path or (pattern.endswith("*") and path.startswith(pattern[:-1]))
 
 
-def _refusal(user: User, wanted: Attributes) -> Forbidden:
-    who = f'User "{user.name}" cannot'
+def _refusal(user: User, wanted: Attributes, reason: str) -> Forbidden:
+    who, because = f'User "{user.name}" cannot', f": {reason}" if reason else ""
     if not wanted.resource:
-        return Forbidden(f'forbidden: {who} {wanted.verb} path "{wanted.path}"', details={})
+        return Forbidden(f'forbidden: {who} {wanted.verb} path "{wanted.path}"{because}', details={})
     plural = wanted.resource.partition("/")[0]
     kind = f"{plural}.{wanted.group}" if wanted.group else plural
     subject = f'{kind} "{wanted.name}"' if wanted.name else kind
@@ -172,7 +153,24 @@ def _refusal(user: User, wanted: Attributes) -> Forbidden:
     if wanted.group:
         details["group"] = wanted.group
     what = f'{wanted.verb} resource "{wanted.resource}" in API group "{wanted.group}"'
-    return Forbidden(f"{subject} is forbidden: {who} {what} {scope}", details=details | {"kind": plural})
+    return Forbidden(f"{subject} is forbidden: {who} {what} {scope}{because}", details=details | {"kind": plural})
+
+
+def impersonation(other: User, request: Request) -> Iterator[Attributes]:
+    """The rights that one needs to act as somebody else: `kubectl --as`."""
+    if other.name.startswith("system:serviceaccount:") and other.name.count(":") == 3:
+        _, _, namespace, name = other.name.split(":")
+        yield Attributes("impersonate", "", "serviceaccounts", namespace, name)
+    else:
+        yield Attributes("impersonate", "", "users", name=other.name)
+    for key, value in request.headers:
+        if key == "impersonate-group":
+            yield Attributes("impersonate", "", "groups", name=value)
+        elif key == "impersonate-uid":
+            yield Attributes("impersonate", "authentication.k8s.io", "uids", name=value)
+        elif key.startswith("impersonate-extra-"):
+            extra = key.removeprefix("impersonate-extra-")
+            yield Attributes("impersonate", "authentication.k8s.io", f"userextras/{extra}", name=value)
 
 
 def attributes_of(resource: Resource, verb: str, *, namespace: str, name: str, subresource: str) -> Attributes:

@@ -15,7 +15,7 @@ from sandbox.cluster.api.selectors import EVERYTHING, parse_fields, parse_labels
 from sandbox.cluster.apiserver import views
 from sandbox.cluster.apiserver.call import Call
 from sandbox.cluster.apiserver.formats import Accept, parse, respond
-from sandbox.cluster.apiserver.messages import Request, Response
+from sandbox.cluster.apiserver.messages import Request, Response, User
 from sandbox.cluster.apiserver.patching import Patch, read_patch
 from sandbox.cluster.apiserver.watches import WatchOptions, open_watch
 from sandbox.cluster.registry import Registry
@@ -37,6 +37,10 @@ class Schemas(Protocol):
         """How strategic merge patches and applies merge this kind; None: its kind has no schema."""
 
 
+Guard = Callable[[User, Resource, Object, Object | None], None]
+"""Raises an ApiError when a user may not write this object (over this old one), whatever verb they may use."""
+
+
 class ListOptionsInvalid(ApiError):
     """Options of a list or watch that do not go together."""
 
@@ -47,9 +51,10 @@ class ListOptionsInvalid(ApiError):
 class StoredResources:
     """Answers requests for objects in the registry."""
 
-    def __init__(self, registry: Registry, *, schemas: Schemas) -> None:
+    def __init__(self, registry: Registry, *, schemas: Schemas, guard: Guard = lambda *_: None) -> None:
         self.registry = registry
         self._schemas = schemas
+        self._guard = guard
         self._verbs: dict[str, Callable[[Call], Response]] = {
             "get": self._get,
             "list": self._list,
@@ -132,6 +137,7 @@ class StoredResources:
             raise MethodNotAllowed
         how, obj = call.how, parse(call.request)
         warnings = self.checked(call, obj)
+        self._check_grant(call, obj, None)
         created = self.registry.create(
             call.resource, obj, namespace=call.path.namespace, dry_run=call.dry_run, manager=call.manager
         )
@@ -141,6 +147,7 @@ class StoredResources:
         how, obj = call.how, parse(call.request)
         warnings = self.checked(call, obj)
         self.match_name(call, obj)
+        self._check_grant(call, obj, self.registry.find(call.resource, call.key))
         updated = self.registry.update(call.resource, obj, dry_run=call.dry_run, manager=call.manager)
         return self._shown(call, updated, how, warnings=warnings)
 
@@ -161,6 +168,7 @@ class StoredResources:
             warnings = self.checked(call, new)
         except BadRequest as error:
             raise patch.fault(str(error)) from error
+        self._check_grant(call, new, old)
         # Nothing else runs between reading and writing: a version given in the patch is compared, no other.
         return write(call.resource, new, dry_run=call.dry_run, manager=call.manager), False, warnings
 
@@ -175,6 +183,7 @@ class StoredResources:
             raise BadRequest(
                 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
             )
+        self._check_grant(call, obj, self.registry.find(call.resource, call.key))
         applied, created = self.registry.apply(
             call.resource,
             obj,
@@ -183,6 +192,12 @@ class StoredResources:
             dry_run=call.dry_run,
         )
         return applied, created, warnings
+
+    def _check_grant(self, call: Call, new: Object, old: Object | None) -> None:
+        """Let the guard see the object as the registry will, with the namespace of the path."""
+        if call.path.namespace:
+            new["metadata"].setdefault("namespace", call.path.namespace)
+        self._guard(call.user, call.resource, new, old)
 
     def _delete(self, call: Call) -> Response:
         how, options = call.how, self.delete_options(call)

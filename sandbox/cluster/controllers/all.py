@@ -20,6 +20,7 @@ from sandbox.cluster.controllers.namespace_contents import RootCAController, Ser
 from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarbageCollector
 from sandbox.cluster.controllers.pod_views import PodViews
 from sandbox.cluster.controllers.replicaset import ReplicaSetController
+from sandbox.cluster.controllers.role_aggregation import RoleAggregationController
 from sandbox.cluster.registry import Registry
 
 
@@ -38,6 +39,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
     views = PodViews(registry)
     return (
         ServiceAccountController(registry),
+        RoleAggregationController(registry),
         RootCAController(registry, certificate=config.ca_certificate),
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),

@@ -15,6 +15,7 @@ from sandbox.cluster.resources.leases import LEASES
 from sandbox.cluster.resources.namespaces import NAMESPACES
 from sandbox.cluster.resources.nodes import NODES
 from sandbox.cluster.resources.pods import PODS
+from sandbox.cluster.resources.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from sandbox.cluster.resources.replicasets import REPLICASETS
 from sandbox.cluster.resources.resource import Resource
 from sandbox.cluster.resources.secrets import SECRETS
@@ -23,6 +24,8 @@ from sandbox.cluster.resources.services import SERVICES
 from sandbox.cluster.resources.statefulsets import STATEFULSETS
 
 __all__ = [
+    "CLUSTERROLEBINDINGS",
+    "CLUSTERROLES",
     "CONFIGMAPS",
     "CONTROLLERREVISIONS",
     "CRONJOBS",
@@ -38,6 +41,8 @@ __all__ = [
     "PODS",
     "REPLICASETS",
     "RESOURCES",
+    "ROLEBINDINGS",
+    "ROLES",
     "SECRETS",
     "SERVICEACCOUNTS",
     "SERVICES",
@@ -59,6 +64,10 @@ RESOURCES: tuple[Resource, ...] = (
     DEPLOYMENTS,
     REPLICASETS,
     JOBS,
+    CLUSTERROLEBINDINGS,
+    CLUSTERROLES,
+    ROLEBINDINGS,
+    ROLES,
     LEASES,
     ENDPOINTSLICES,
 )
