@@ -25,7 +25,10 @@ class ApiClient:
         self._path = socket_path
 
     async def request(self, method: str, path: str, body: Object | None = None) -> tuple[int, Object]:
-        """Status and decoded answer (`{}` when it is not a JSON object). Raises OSError while nothing answers."""
+        """Status and decoded answer; one that is no JSON object is an object with `text`.
+
+        Raises OSError while nothing answers.
+        """
         try:
             async with asyncio.timeout(_SECONDS), self._exchange(method, path, body) as (status, chunks):
                 content = bytearray()
@@ -35,7 +38,8 @@ class ApiClient:
                         raise OSError("the answer is too big")
         except (TimeoutError, h11.ProtocolError) as error:
             raise OSError("the API server does not answer") from error
-        return status, _object(bytes(content))
+        answer = bytes(content)
+        return status, _object(answer) or {"text": answer.decode(errors="replace")}
 
     async def watch(self, path: str) -> AsyncIterator[Object]:
         """The events of a watch, until the server ends it. Raises OSError when it cannot be had."""

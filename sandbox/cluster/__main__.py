@@ -23,12 +23,21 @@ _IMAGES = Path(__file__).resolve().parents[2] / "var" / "images"
 
 def serve(config: ClusterConfig) -> int:
     """Run the cluster until SIGTERM or SIGINT; 0 when it ended in good order, 1 when it could not listen."""
+    _keep_stderr_short()
     try:
         listener = config.listener or listening_socket(config.listen)
     except OSError as error:
         return _refused(_cannot_listen(config, error))
     asyncio.run(run(config, listener))
     return 0
+
+
+def _keep_stderr_short() -> None:
+    """Say on stderr what was asked for and no more, whatever the cluster's own logs take down."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    root = logging.getLogger()
+    for handler in root.handlers:
+        handler.setLevel(max(handler.level, root.level))
 
 
 def _cannot_listen(config: ClusterConfig, error: OSError) -> str:

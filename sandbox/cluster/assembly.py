@@ -19,7 +19,6 @@ from sandbox.cluster.apiserver.authentication import Tokens
 from sandbox.cluster.apiserver.authorization import Authorizer
 from sandbox.cluster.apiserver.containers import Containers
 from sandbox.cluster.apiserver.documents import Documents
-from sandbox.cluster.apiserver.escalation import Escalation
 from sandbox.cluster.apiserver.kind_schemas import KindSchemas
 from sandbox.cluster.apiserver.listener import Listener
 from sandbox.cluster.apiserver.proxying import Proxy
@@ -30,8 +29,8 @@ from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.config import ClusterConfig
 from sandbox.cluster.controller import ControllerLoop
 from sandbox.cluster.controllers.all import ControllersConfig, controllers
-from sandbox.cluster.default_roles import ensure_default_roles
 from sandbox.cluster.dns import DnsServer, Names
+from sandbox.cluster.journal import Journal
 from sandbox.cluster.kubelet import crun
 from sandbox.cluster.kubelet.crun import CrunRuntime
 from sandbox.cluster.kubelet.runtime import ContainerRuntime
@@ -100,12 +99,11 @@ class ControlPlane:
         """Make sure of the objects that every cluster has."""
         where = (self.config.node_ip, self.address[1])
         public = public_kubeconfig(self.server, self.authority)
-        ensure_default_roles(self.registry)
         bootstrap(self.registry, service_ip=self.service_ip, api_server=where, kubeconfig=public)
 
     def _api(self, schemas: Schemas) -> Api:
         authorizer = Authorizer(self.registry)
-        stored = StoredResources(self.registry, schemas=schemas, guard=Escalation(self.registry, authorizer).check)
+        stored = StoredResources(self.registry, schemas=schemas)
         containers = Containers(self.registry, self.pool.agent)
         proxy = Proxy(self.registry, containers)
         parts = Subresources(stored, tokens=self.tokens)
@@ -162,14 +160,17 @@ async def run(config: ClusterConfig, listener: socket.socket) -> None:
     """Run a cluster until SIGTERM or SIGINT. Raises what keeps it from starting."""
     address = listener.getsockname()[:2]
     clock = SystemClock()
-    plane = ControlPlane(config, address=(address[0], address[1]), clock=clock, schemas=KindSchemas())
+    journal = Journal(config.logs)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, stopping.set)
-    server = Listener(plane.api.handle)
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(journal.open())
+        plane = ControlPlane(config, address=(address[0], address[1]), clock=clock, schemas=KindSchemas())
         stack.callback(plane.store.close)
+        stack.callback(journal.follow_events(plane.registry))
+        server = Listener(plane.api.handle)
         plane.bootstrap()
         parts = asyncio.create_task(_run_parts(plane, clock))
         stack.push_async_callback(_cancelled, parts)

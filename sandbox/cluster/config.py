@@ -60,6 +60,11 @@ class ClusterConfig:
         return self.data / "store.sqlite"
 
     @property
+    def logs(self) -> Path:
+        """What the parts of the control plane write down."""
+        return self.data / "logs"
+
+    @property
     def pki(self) -> Path:
         """Keys and certificates."""
         return self.data / "pki"

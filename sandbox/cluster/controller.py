@@ -145,6 +145,7 @@ class ControllerLoop:
     async def run(self) -> None:
         """Work until cancelled."""
         stops = [self._subscribe(watch) for watch in self.controller.watches()]
+        log.info('"Starting controller" controller="%s"', self.controller.name)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._workers):

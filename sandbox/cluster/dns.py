@@ -255,6 +255,7 @@ class DnsServer:
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=(address, port))
         try:
             server = await asyncio.start_server(self._serve_stream, address, port)
+            log.info("serving %s on %s:%d", self._domain, address, port)
             async with server:
                 await server.serve_forever()
         finally:
@@ -270,6 +271,7 @@ class DnsServer:
             packed = bytes(reply.pack())
             if limit is not None and len(packed) > _accepted(query, limit):
                 packed = bytes(reply.truncate().pack())
+            log.info("%s %s %d answers", query.q, RCODE.get(reply.header.rcode), len(reply.rr))
             return packed
         except (DNSError, struct.error, ValueError, LookupError, UnicodeError) as error:
             log.debug("not a query: %s", error)

@@ -85,6 +85,7 @@ class NodePool:
                 node_root=self._config.node_root,
                 primary=number == 1,
                 capacity=self._config.capacity,
+                logs_dir=self._config.logs,
             ),
             clock=self._clock,
             issue_token=self._issue_token,

@@ -86,6 +86,8 @@ class ServiceProxy:
             log.error("nft refused the Services' table: %s", problem)
             return False
         self._loaded = text
+        targets = sum(len(found) for found, _ in wanted.chains.values())
+        log.info('"Reloaded the service rules" addresses=%d endpoints=%d', len(wanted.served), targets)
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from sandbox.cluster.registry import Change, Registry
 from sandbox.cluster.resources.events import EVENTS
 from sandbox.cluster.resources.nodes import NODES
 from sandbox.cluster.resources.pods import PODS
+
+log = logging.getLogger(__name__)
 
 NAME = "default-scheduler"
 _RETRY = 300.0
@@ -137,7 +140,7 @@ class Scheduler:
             self._say(pod, key, explanation(faults))
             return _RETRY
         best = min(fitting, key=lambda node: self._cost(pod, node))
-        self._bind(pod, key, best.name)
+        self._bind(pod, key, best.name, evaluated=(len(nodes), len(fitting)))
         return None
 
     def _known_nodes(self) -> Sequence[NodeFacts]:
@@ -145,12 +148,17 @@ class Scheduler:
             self._nodes = [node_facts(node) for node in self._registry.list(NODES)]
         return self._nodes
 
-    def _bind(self, pod: Object, key: Key, node: str) -> None:
+    def _bind(self, pod: Object, key: Key, node: str, *, evaluated: tuple[int, int]) -> None:
         try:
             self._registry.bind(PODS, key, node)
         except Conflict:
             return
         self._waiting.pop(key, None)
+        found, fitting = evaluated
+        log.info(
+            '"Successfully bound pod to node" pod="%s/%s" node="%s" evaluatedNodes=%d feasibleNodes=%d',
+            *(key.namespace, key.name, node, found, fitting),
+        )
         message = f"Successfully assigned {key.namespace}/{key.name} to {node}"
         self._record(pod, "Normal", "Scheduled", message)
 

@@ -7,6 +7,7 @@ a restart old revisions are gone (410) and clients list again.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.cluster.api.objects import Key
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -173,6 +176,7 @@ class Store:
             stored = Stored(Key(namespace, name), revision, body, Indexed(uid, _unpack(owners), node, pairs))
             self._table(resource).put(stored)
             self._used += len(body)
+        log.info('"opened backend db" revision=%d bytes=%d', self.revision, self._used)
 
     def close(self) -> None:
         """Close the database; nothing may be called afterwards."""
@@ -322,6 +326,7 @@ class Store:
         self._history.clear()
         self._history_bytes = 0
         self._oldest = self.revision
+        log.info('"finished compaction" compact-revision=%d', self.revision)
 
     def listen(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` after each change, before the write returns; returns the way to stop."""

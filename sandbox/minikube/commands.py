@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.minikube import addons, information, lifecycle, service, start
+from sandbox.minikube import addons, information, lifecycle, logs, service, ssh, start
 from sandbox.minikube.command import VERSION, Answered, Call, Command
 from sandbox.minikube.console import Console, Exit, Fatal
 from sandbox.minikube.flags import GLOBAL, Parsed, UsageError, parse
@@ -26,17 +26,17 @@ COMMANDS: Sequence[Command] = (
     information.PROFILE_COMMAND,
     information.UPDATE_CONTEXT,
     service.SERVICE,
+    ssh.SSH,
     information.KUBECTL,
     information.NODE,
     information.IP,
-    information.LOGS,
+    logs.LOGS,
     information.VERSION_COMMAND,
 )
 
 _ELSEWHERE: Mapping[str, str] = {
     "dashboard": "the page beside this terminal shows your cluster",
     "tunnel": "a LoadBalancer's node port answers on the address of `minikube ip`",
-    "ssh": "this terminal runs on the node already",
     "mount": "files of this terminal reach pods with kubectl cp",
     "docker-env": "there is no Docker daemon; images come from the sandbox's catalogue",
     "podman-env": "there is no Podman; images come from the sandbox's catalogue",

@@ -1,9 +1,8 @@
-"""minikube's small commands: version, ip, profiles, settings, nodes, images, logs, and handing over to kubectl."""
+"""minikube's small commands: version, ip, profiles, settings, nodes, images, and handing over to kubectl."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from sandbox.minikube.command import (
     DRIVER,
@@ -14,7 +13,6 @@ from sandbox.minikube.command import (
     Command,
     existing,
     get,
-    items,
     running,
 )
 from sandbox.minikube.console import Exit, Fatal, Style
@@ -142,57 +140,6 @@ async def image(call: Call) -> int:
     return 0
 
 
-async def logs(call: Call) -> int:
-    """What the cluster knows about itself: containers and events."""
-    await running(call)
-    most = call.parsed.number("length", 60)
-    await call.console.line("==> container status <==")
-    header = ("NAMESPACE", "POD", "CONTAINER", "READY", "RESTARTS", "IMAGE")
-    await _columns(call, header, [row for pod in await items(call, "/api/v1/pods") for row in _containers(pod)])
-    await call.console.line("\n==> events <==")
-    events = sorted(await items(call, "/api/v1/events"), key=_last_seen)
-    rows = [
-        (
-            _last_seen(event),
-            str(event.get("type", "")),
-            str(event.get("reason", "")),
-            f"{event.get('involvedObject', {}).get('kind', '')}/{event.get('involvedObject', {}).get('name', '')}",
-            str(event.get("message", "")),
-        )
-        for event in events[-most:]
-    ]
-    await _columns(call, ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), rows)
-    return 0
-
-
-def _containers(pod: dict[str, object]) -> Sequence[Sequence[str]]:
-    meta, status = pod.get("metadata"), pod.get("status")
-    if not isinstance(meta, dict) or not isinstance(status, dict):
-        return []
-    return [
-        (
-            str(meta.get("namespace")),
-            str(meta.get("name")),
-            str(found.get("name")),
-            str(found.get("ready")).lower(),
-            str(found.get("restartCount")),
-            str(found.get("image")),
-        )
-        for found in status.get("containerStatuses", [])
-    ]
-
-
-def _last_seen(event: dict[str, object]) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
-
-
-async def _columns(call: Call, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        await call.console.line("   ".join(cells).rstrip())
-
-
 _OUTPUT = Flag("output", short="o")
 VERSION_COMMAND = Command(
     "version",
@@ -210,10 +157,3 @@ KUBECTL = Command("kubectl", _ADVANCED, "Run kubectl against this cluster", kube
 CONFIG = Command("config", _BASIC, "Modify persistent configuration values", config, usage="view|get|set|unset")
 NODE = Command("node", _ADVANCED, "List nodes", node, usage="list")
 IMAGE = Command("image", "Images Commands", "List images", image, (Flag("format"),), "ls")
-LOGS = Command(
-    "logs",
-    _TROUBLE,
-    "Returns logs to debug a local Kubernetes cluster",
-    logs,
-    (Flag("length", "number", "n"), Flag("problems", "bool")),
-)

@@ -66,7 +66,7 @@ class Machine(Protocol):
         """End the cluster and forget everything it stored; deleting what is absent is no error."""
 
     async def request(self, method: str, path: str, body: Object | None = None) -> tuple[int, Object]:
-        """One request to the API server as admin: status and decoded answer (`{}` when it is not JSON).
+        """One request to the API server as admin: status and decoded answer (`{"text": …}` when it is not JSON).
 
         Raises OSError while nothing answers.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,15 @@ from sandbox.cluster.apiserver.documents import Documents
 from sandbox.cluster.apiserver.formats import Accept, status_response, wants_pretty
 from sandbox.cluster.apiserver.messages import Request, Response, Takeover, User
 from sandbox.cluster.apiserver.stored import StoredResources
+from sandbox.cluster.journal import quoted
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.resource import Resource
 
 log = logging.getLogger(__name__)
+
+
+_UNTOLD = ("/healthz", "/livez", "/readyz")
+_SWITCHED = 101
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Api:
         self._documents = documents
 
     async def handle(self, request: Request) -> Response | Takeover:
-        """The answer to a request, whatever happens."""
+        """The answer to a request, whatever happens; each is written down."""
+        began = time.perf_counter()
         try:
             response = await self._answer(request)
         except ApiError as error:
@@ -55,8 +62,11 @@ class Api:
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             response = status_response(InternalError("see the server's log"))
+        audit = str(uuid.uuid4())
         if isinstance(response, Response):
-            response.headers.insert(0, ("audit-id", str(uuid.uuid4())))
+            response.headers.insert(0, ("audit-id", audit))
+        if not request.path.startswith(_UNTOLD):
+            _tell(request, response, audit=audit, seconds=time.perf_counter() - began)
         return response
 
     async def _answer(self, request: Request) -> Response | Takeover:
@@ -125,3 +135,16 @@ class Api:
         for wanted in impersonation(other, request):
             self._authorizer.check(user, wanted)
         return other
+
+
+def _tell(request: Request, response: Response | Takeover, *, audit: str, seconds: float) -> None:
+    """Write a request down as kube-apiserver does."""
+    log.info(
+        '"HTTP" verb=%s URI=%s latency="%.3fms" userAgent=%s audit-ID="%s" resp=%d',
+        quoted(request.method),
+        quoted(request.target),
+        seconds * 1000,
+        quoted(request.header("user-agent")),
+        audit,
+        response.status if isinstance(response, Response) else _SWITCHED,
+    )

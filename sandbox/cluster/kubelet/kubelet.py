@@ -65,6 +65,8 @@ class KubeletConfig:
     """How often a container that waits is looked at again (and its BackOff event counted)."""
     lease_seconds: int = 40
     heartbeat_seconds: float = 10.0
+    logs_dir: Path | None = None
+    """Where the parts behind mirror pods write their logs (sandbox.cluster.journal); None: they write none."""
     status_seconds: float = 300.0
 
 
@@ -277,6 +279,9 @@ class Kubelet:
         identifier = logs.container_id(obj, container, previous=options.previous)
         worker = self._worker(namespace, pod)
         found = worker.containers.get(container) if worker is not None else None
+        if is_mirror(obj):
+            async for piece in self._mirror_log(container, options):
+                yield piece
         if worker is None or found is None:
             return
         path = found.log_path(identifier, self._config.pods_dir / worker.uid / "logs")
@@ -287,6 +292,18 @@ class Kubelet:
             return alive
 
         async for piece in LogFile(path, more).read(options):
+            yield piece
+
+    async def _mirror_log(self, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """What the part of the control plane writes that the pod stands for."""
+        if self._config.logs_dir is None:
+            return
+
+        async def more() -> bool:
+            await self._clock.sleep(_LOG_POLL)
+            return True
+
+        async for piece in LogFile(self._config.logs_dir / f"{container}.log", more).read(options):
             yield piece
 
     def usage(self) -> Mapping[Key, Mapping[str, Callable[[], object]]]:

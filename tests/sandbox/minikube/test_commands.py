@@ -334,6 +334,21 @@ def test_kubectl_is_handed_over(running: FakeMachine) -> None:
     assert {"exec": ["kubectl", "get", "pods", "-A"]} in outcome.messages
 
 
+def test_logs_show_what_each_part_wrote(running: FakeMachine) -> None:
+    meta = {"namespace": "kube-system", "name": "etcd-minikube"}
+    pod = {"metadata": meta, "spec": {"containers": [{"name": "etcd"}]}}
+    running.objects["/api/v1/namespaces/kube-system/pods"] = {"items": [pod]}
+    path = "/api/v1/namespaces/kube-system/pods/etcd-minikube/log?container=etcd&tailLines=5"
+    running.objects[path] = {"text": "I1124 opened\n"}
+    assert "==> etcd [minikube] <==\nI1124 opened\n" in call(running, "logs", "-n", "5").out
+
+
+def test_ssh_is_a_shell_of_the_node(running: FakeMachine) -> None:
+    assert call(running, "ssh", color=True).messages[-1]["exec"][:2] == ["bash", "-c"]
+    assert call(running, "ssh", "--", "ls", "-l").messages[-1]["exec"][-1] == "ls -l"
+    assert call(running, "ssh", "-n", "m09").code == 85
+
+
 def test_profiles_and_nodes(running: FakeMachine) -> None:
     assert call(running, "profile").out == "minikube\n"
     assert "| minikube | quayside | crun    | 192.168.49.2 |" in call(running, "profile", "list").out
