@@ -217,8 +217,9 @@ def activity(attempt_id: UUID | str, *, now: datetime) -> None:
 
 def speak(attempt: Attempt, language: str) -> None:
     """Events of the running sandbox come in this language: the one of the page that opens a socket now."""
-    rows = Sandbox.objects.filter(attempt=attempt, state__in=Sandbox.WANTED)
-    rows.exclude(language=language).update(language=language)
+    others = Sandbox.objects.filter(attempt=attempt, state__in=Sandbox.WANTED).exclude(language=language)
+    if others.exists():  # an UPDATE waits for the database's one writer also when it finds nothing
+        others.update(language=language)
 
 
 def seen(attempt_id: UUID | str, *, now: datetime) -> None:

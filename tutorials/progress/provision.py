@@ -111,7 +111,10 @@ class Run:
             won = Sandbox.objects.filter(pk=sandbox_id, state=State.REQUESTED, tries=seen.tries).update(
                 state=State.STARTING, stage=stages.SANDBOX, tries=F("tries") + 1, touched=clock()
             )
-            return Sandbox.objects.select_related("attempt").get(pk=sandbox_id) if won else None
+            if not won:
+                return None
+            publish_sandbox(seen)
+            return Sandbox.objects.select_related("attempt").get(pk=sandbox_id)
 
         sandbox = await sync_to_async(claim)()
         return cls(sandbox, backend, client_for, clock) if sandbox is not None else None
@@ -122,7 +125,7 @@ class Run:
         lesson = await sync_to_async(overview.lesson_of)(attempt) if attempt else None
         if lesson is None:
             raise SetupFailed(gettext_noop("This lesson no longer exists."))
-        await self._stage(stages.SANDBOX)
+        self.stage_name = stages.SANDBOX
         if self.sandbox.tries > 1:  # whatever an earlier run has left half done
             await self._backend.stop(self.sandbox.name)
         async with asyncio.timeout(START):
