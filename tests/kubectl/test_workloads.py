@@ -87,3 +87,39 @@ def test_a_job_that_fails_says_why(kubectl: Kubectl) -> None:
     kubectl('patch job bad --type=merge -p \'{"spec":{"backoffLimit":0}}\'')
     kubectl("wait --for=condition=failed job/bad --timeout=20s")
     assert "Job has reached the specified backoff limit" in kubectl("describe job bad")
+
+
+CRON_JOB = """
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: hello}
+spec:
+  schedule: '*/5 * * * *'
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: c, image: busybox, command: [sh, -c, exit 0]}]
+"""
+
+
+def test_a_cron_job_and_a_job_made_from_it(kubectl: Kubectl, tmp_path: Path) -> None:
+    assert applied(kubectl, tmp_path, CRON_JOB) == "cronjob.batch/hello created\n"
+    header, row = kubectl("get cronjobs").splitlines()
+    assert [name for name in header.split() if name != "TIMEZONE"][:5] == [
+        "NAME",
+        "SCHEDULE",
+        "SUSPEND",
+        "ACTIVE",
+        "LAST",
+    ]
+    assert row.startswith("hello")
+    assert "*/5 * * * *" in row
+    if kubectl.version == "1.20":
+        return  # knows cron jobs of batch/v1beta1 only, which Kubernetes 1.33 does not serve
+    assert "Concurrency Policy:" in kubectl("describe cronjob hello")
+    assert kubectl("create job now --from=cronjob/hello") == "job.batch/now created\n"
+    kubectl("wait --for=condition=complete job/now --timeout=20s")
+    said = kubectl.fails("create cronjob bad --image=busybox --schedule='99 * * * *'")
+    assert 'spec.schedule: Invalid value: "99 * * * *": end of range (99) above maximum (59): 99' in said

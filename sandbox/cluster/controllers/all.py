@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.controller import Controller
+from sandbox.cluster.controllers.cronjob import CronJobController
 from sandbox.cluster.controllers.daemonset import DaemonSetController
 from sandbox.cluster.controllers.deployment import DeploymentController
 from sandbox.cluster.controllers.endpoints import EndpointsController
@@ -47,6 +48,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         DaemonSetController(registry, views=views, clock=clock),
         JobController(registry, views=views, clock=clock),
         JobExpiry(registry, clock=clock),
+        CronJobController(registry, clock=clock),
         EndpointsController(registry, views=views, clock=clock),
         EndpointSliceController(registry, views=views, clock=clock),
         PodGarbageCollector(registry),

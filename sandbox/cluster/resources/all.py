@@ -63,6 +63,7 @@ RESOURCES: tuple[Resource, ...] = (
     DAEMONSETS,
     DEPLOYMENTS,
     REPLICASETS,
+    CRONJOBS,
     JOBS,
     CLUSTERROLEBINDINGS,
     CLUSTERROLES,
@@ -72,4 +73,4 @@ RESOURCES: tuple[Resource, ...] = (
     ENDPOINTSLICES,
 )
 """Served, in the order of discovery. Written but waiting for their controllers, who adds one adds it here:
-STATEFULSETS, CRONJOBS."""
+STATEFULSETS."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+from sandbox.cluster.api import cron
 from sandbox.cluster.api.objects import Object
 from sandbox.cluster.resources.causes import invalid, required
 from sandbox.cluster.resources.container_validation import not_negative, one_of_many
@@ -25,24 +27,32 @@ def _default(obj: Object) -> None:
     default_job_spec(template.setdefault("spec", {}))
 
 
-def _schedule_faults(schedule: str) -> list[str]:
-    if schedule.startswith("@"):
-        known = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-        return [] if schedule in known or schedule.startswith("@every ") else [f"unrecognized descriptor: {schedule}"]
-    fields = schedule.split()
-    if len(fields) != 5:
-        return [f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"]
+def _schedule_causes(spec: Object) -> list[Object]:
+    schedule, zone = spec.get("schedule") or "", spec.get("timeZone")
+    if not schedule:
+        return [required("spec.schedule")]
+    causes: list[Object] = []
+    if "TZ=" in schedule:
+        why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        causes.append(invalid("spec.schedule", schedule, why))
+    else:
+        causes += _tried(lambda: cron.parse(schedule), "spec.schedule", schedule)
+    if zone is not None:
+        causes += _tried(lambda: cron.zone_of(zone), "spec.timeZone", zone)
+    return causes
+
+
+def _tried(reading: Callable[[], object], field: str, value: str) -> list[Object]:
+    try:
+        reading()
+    except cron.BadSchedule as error:
+        return [invalid(field, value, str(error))]
     return []
 
 
 def _validate(obj: Object, _old: Object | None) -> list[Object]:
     spec = obj["spec"]
-    schedule = spec.get("schedule") or ""
-    causes = (
-        [invalid("spec.schedule", schedule, fault) for fault in _schedule_faults(schedule)]
-        if schedule
-        else [required("spec.schedule")]
-    )
+    causes = _schedule_causes(spec)
     causes += one_of_many(spec["concurrencyPolicy"], "spec.concurrencyPolicy", ("Allow", "Forbid", "Replace"))
     for name in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
         causes += not_negative(spec, name, "spec")
