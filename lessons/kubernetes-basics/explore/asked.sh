@@ -1,0 +1,1 @@
+kubectl logs --selector app=kubernetes-bootcamp --tail=-1 | grep -q "Total Requests"
