@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
-from sandbox.cluster.api.errors import ApiError, BadRequest, TooLarge
+from sandbox.cluster.api.errors import ApiError, BadRequest, TooLarge, TooManyRequests
 from sandbox.cluster.apiserver.formats import status_response
 from sandbox.cluster.apiserver.messages import Handler, Request, Response, Stream, Takeover, User
+from sandbox.cluster.apiserver.room import SMALL, Room
 from sandbox.cluster.apiserver.streams import Upgrade
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,19 @@ class Connection:
     """Serves requests, one after the other, until either side closes."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, *, user: User | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        handler: Handler,
+        *,
+        user: User | None,
+        room: Room,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._handler = handler
         self._user = user
+        self._room = room
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
 
     async def serve(self) -> None:
@@ -84,7 +92,7 @@ class Connection:
             await self._hand_over(response, request)
             return False
         assert isinstance(response, Response)
-        await self._respond(response, head_only=head.method == b"HEAD")
+        await self._respond_in_room(response, head_only=head.method == b"HEAD")
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
     async def _event(self, seconds: float) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -111,6 +119,13 @@ class Connection:
             if size > BODY_LIMIT:
                 raise TooLarge(BODY_LIMIT)
 
+    async def _respond_in_room(self, response: Response, *, head_only: bool) -> None:
+        try:
+            with self._room.hold(len(response.body)):
+                await self._respond(response, head_only=head_only)
+        except TooManyRequests as error:
+            await self._respond(status_response(error), head_only=head_only)
+
     async def _respond(self, response: Response, *, head_only: bool) -> None:
         headers = [("cache-control", "no-cache, private"), ("content-type", response.content_type), *response.headers]
         if response.stream is None:
@@ -124,10 +139,19 @@ class Connection:
             await self._send(head)
             await self._stream(response.stream)
             await self._send(h11.EndOfMessage())
+        elif len(response.body) > SMALL and not head_only:
+            await self._send(head)
+            await self._send_in_slices(response.body)
         elif response.body and not head_only:
             await self._send(head, h11.Data(data=response.body), h11.EndOfMessage())
         else:
             await self._send(head, h11.EndOfMessage())
+
+    async def _send_in_slices(self, body: bytes) -> None:
+        """h11, TLS and the transport each keep a copy of what they are given: of a slice, not of a list of 60 MB."""
+        for start in range(0, len(body), SMALL):
+            await self._send(h11.Data(data=body[start : start + SMALL]))
+        await self._send(h11.EndOfMessage())
 
     async def _stream(self, stream: Stream) -> None:
         """Send chunks until the stream ends or the client leaves, whichever is first."""

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from sandbox.cluster.apiserver.connection import Connection
 from sandbox.cluster.apiserver.messages import ADMIN, Handler, User
+from sandbox.cluster.apiserver.room import Room
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 512
-"""At once, over both sockets: kubectl and its watches need a few each."""
+"""At once: kubectl and its watches need a few each."""
+_OWN_CONNECTIONS = 128
+"""Of our own processes, counted apart: a learner who holds all the others open does not blind the checks."""
 _HANDSHAKE_SECONDS = 10.0
 _READ_BUFFER = 256 * 1024
 
@@ -28,6 +31,8 @@ class Listener:
         self._handler = handler
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._own_tasks: set[asyncio.Task[None]] = set()
+        self._room = Room()
 
     async def listen_tls(self, listener: socket.socket, context: ssl.SSLContext) -> None:
         """Serve HTTPS on a listening socket; a client certificate says who the user is."""
@@ -45,28 +50,39 @@ class Listener:
         """Stop listening and end what is being answered."""
         for server in self._servers:
             server.close()
-        for task in self._tasks:
+        tasks = self._tasks | self._own_tasks
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._serve(reader, writer, _certified(writer))
-
-    async def _accept_admin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._serve(reader, writer, ADMIN)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, user: User | None) -> None:
-        task = asyncio.current_task()
-        if task is None or len(self._tasks) >= CONNECTIONS:
+        if len(self._tasks) >= CONNECTIONS:
             writer.close()
             return
-        self._tasks.add(task)
+        await self._serve(reader, writer, _certified(writer), self._tasks)
+
+    async def _accept_admin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._own_tasks) >= _OWN_CONNECTIONS:
+            writer.close()
+            return
+        await self._serve(reader, writer, ADMIN, self._own_tasks)
+
+    async def _serve(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        user: User | None,
+        tasks: set[asyncio.Task[None]],
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         try:
-            await Connection(reader, writer, self._handler, user=user).serve()
+            await Connection(reader, writer, self._handler, user=user, room=self._room).serve()
         except Exception:
             log.exception("a connection failed")
         finally:
-            self._tasks.discard(task)
+            tasks.discard(task)
             writer.close()
 
 

@@ -19,6 +19,8 @@ from sandbox.cluster.resources.resource import Resource
 from sandbox.cluster.store import Stored
 
 _TABLE = "application/json"
+_READABLE_BYTES = 8 * 1024 * 1024
+"""A list that is shown indented or as YAML is decoded as a whole, at ten times its size."""
 
 
 def head_of(resource: Resource) -> bytes:
@@ -86,7 +88,10 @@ def many(resource: Resource, page: Page, how: Accept, *, now: datetime, include:
         items = [tables.partial(resource, decode(resource, stored), version=how.version) for stored in page.found]
         api_version = f"meta.k8s.io/{how.version}"
         return respond(_list("PartialObjectMetadataList", api_version, page, items), how)
-    if how.yaml or how.pretty:
+    size = sum(len(stored.body) for stored in page.found) if how.yaml or how.pretty else 0
+    if how.yaml and size > _READABLE_BYTES:
+        raise BadRequest("the list is too large for YAML: ask for JSON, or for less with limit")
+    if how.yaml or (how.pretty and size <= _READABLE_BYTES):
         items = [json.loads(_item(resource, stored)) for stored in page.found]
         return respond(_list(f"{resource.kind}List", resource.api_version, page, items), how)
     frame = _list(f"{resource.kind}List", resource.api_version, page, [])

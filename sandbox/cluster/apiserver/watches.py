@@ -24,6 +24,8 @@ from sandbox.cluster.store import Stored
 
 _WAITING_LIMIT = 20_000
 """Changes that a slow client may be behind before it has to list again."""
+_CHUNK_BYTES = 256 * 1024
+"""What is made ready for a client at a time: a slow one must not hold a copy of everything that exists."""
 _BOOKMARK_SECONDS = 60.0
 _SHORTEST, _LONGEST = 1800, 3600
 
@@ -62,11 +64,12 @@ class _Feed:
             self._waiting.append(change)
         self._wakeup.set()
 
-    def take(self) -> list[Change]:
-        taken = list(self._waiting)
-        self._waiting.clear()
+    def take(self) -> Change | None:
+        """The next change, or None when there is none."""
+        if self._waiting:
+            return self._waiting.popleft()
         self._wakeup.clear()
-        return taken
+        return None
 
     async def wait(self, seconds: float) -> None:
         """Until there is something, or that long."""
@@ -116,10 +119,10 @@ class _Watch:
 
     async def __anext__(self) -> bytes:
         while not self._feed.overrun and not self._ended:
-            self._seen = self._registry.revision
-            lines = [line for change in self._feed.take() if (line := self._view.line(change)) is not None]
+            lines = self._lines()
             if lines:
-                return b"".join(lines)
+                return lines
+            self._seen = self._registry.revision
             now = self._clock.monotonic()
             if now >= self._end:
                 self._ended = True
@@ -132,6 +135,16 @@ class _Watch:
                 until = min(self._end, self._bookmark_at) if self._bookmarks else self._end
                 await self._feed.wait(until - now)
         raise StopAsyncIteration
+
+    def _lines(self) -> bytes:
+        """The next lines for the client, about as many as fit in a chunk."""
+        lines, size = [], 0
+        while size < _CHUNK_BYTES and (change := self._feed.take()) is not None:
+            line = self._view.line(change)
+            if line is not None:
+                lines.append(line)
+                size += len(line)
+        return b"".join(lines)
 
     async def aclose(self) -> None:
         self._stop()

@@ -8,15 +8,17 @@ import pytest
 from sandbox.cluster.apiserver import connection
 from sandbox.cluster.apiserver.connection import Connection
 from sandbox.cluster.apiserver.messages import Response, Takeover
+from sandbox.cluster.apiserver.room import Room
 
 
 @contextlib.asynccontextmanager
 async def served(handler, tmp_path):
     """A client's reader and writer to a server with that handler."""
     ended = asyncio.Event()
+    room = Room(size=400_000)
 
     async def accept(reader, writer):
-        await Connection(reader, writer, handler, user=None).serve()
+        await Connection(reader, writer, handler, user=None, room=room).serve()
         ended.set()
 
     server = await asyncio.start_unix_server(accept, tmp_path / "socket")
@@ -144,3 +146,28 @@ async def test_a_takeover_gets_the_connection_with_what_was_sent_ahead(tmp_path)
         await writer.drain()
         writer.write(b"late")
         assert await reader.read() == b"mine now: earlylate"
+
+
+async def large(_request):
+    return Response(body=b"0123456789" * 300_000)
+
+
+async def test_a_large_answer_arrives_whole(tmp_path):
+    async with served(large, tmp_path) as (reader, writer):
+        writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await answer(reader))[1] == b"0123456789" * 300_000
+
+
+async def test_slow_readers_of_large_answers_do_not_fill_the_memory(tmp_path):
+    async with served(large, tmp_path) as (_reader, writer):
+        writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")  # and nothing of it is read
+        async with asyncio.timeout(5):
+            refused = b""
+            while b" 429 " not in refused:
+                other, asking = await asyncio.open_unix_connection(tmp_path / "socket")
+                asking.write(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+                refused = await other.readline()
+                head = await other.readuntil(b"\r\n\r\n")
+                asking.close()
+        assert b"retry-after: 1" in head.lower()
+        writer.transport.abort()

@@ -120,6 +120,20 @@ async def test_a_client_that_is_too_slow_must_list_again(registry, monkeypatch):
     await stream.aclose()
 
 
+async def test_much_comes_in_pieces_and_whole(registry):
+    for number in range(12):
+        registry.create(
+            CONFIGMAPS, {"metadata": {"name": f"c{number:02}"}, "data": {"a": "x" * 100_000}}, namespace="default"
+        )
+    stream = open_watch(registry, ALL)
+    first = await anext(stream)
+    assert len(first) < 4 * 100_000 + 2000
+    rest = await lines(stream, 12 - len(first.splitlines()))
+    assert [name for _, name in seen([json.loads(line) for line in first.splitlines()] + rest)] == [
+        f"c{number:02}" for number in range(12)
+    ]
+
+
 async def test_closing_ends_the_subscription(registry):
     stream = open_watch(registry, ALL)
     await stream.aclose()
