@@ -123,3 +123,47 @@ def test_a_cron_job_and_a_job_made_from_it(kubectl: Kubectl, tmp_path: Path) -> 
     kubectl("wait --for=condition=complete job/now --timeout=20s")
     said = kubectl.fails("create cronjob bad --image=busybox --schedule='99 * * * *'")
     assert 'spec.schedule: Invalid value: "99 * * * *": end of range (99) above maximum (59): 99' in said
+
+
+STATEFUL = """
+apiVersion: v1
+kind: Service
+metadata: {name: nginx}
+spec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  serviceName: nginx
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: 'nginx:1.25'}]
+"""
+
+
+def test_a_stateful_set_scales_rolls_out_and_back(kubectl: Kubectl, tmp_path: Path) -> None:
+    applied(kubectl, tmp_path, STATEFUL)
+    kubectl("rollout status statefulset/web --timeout=20s")
+    assert kubectl("get statefulset web").splitlines()[1].split()[:2] == ["web", "2/2"]
+    assert kubectl("scale statefulset web --replicas=3") == "statefulset.apps/web scaled\n"
+    kubectl(
+        "wait --for=jsonpath='{.status.readyReplicas}'=3 statefulset/web --timeout=20s"
+        if kubectl.version != "1.20"
+        else "rollout status statefulset/web --timeout=20s"
+    )
+    assert kubectl("get pods -o name").split() == [f"pod/web-{number}" for number in range(3)]
+    kubectl("set image statefulset/web c=nginx:1.26")
+    kubectl("rollout status statefulset/web --timeout=20s")
+    assert kubectl("rollout history statefulset/web").splitlines()[2:4] == ["1         <none>", "2         <none>"]
+    kubectl("rollout undo statefulset/web")
+    kubectl("rollout status statefulset/web --timeout=20s")
+    images = kubectl("get pods -o jsonpath='{.items[*].spec.containers[0].image}'")
+    assert images == "nginx:1.25 nginx:1.25 nginx:1.25"
+    described = kubectl("describe statefulset web")
+    assert "Pods Status:        3 Running / 0 Waiting / 0 Succeeded / 0 Failed" in described
+    assert "create Pod web-0 in StatefulSet web successful" in described

@@ -22,6 +22,7 @@ from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarba
 from sandbox.cluster.controllers.pod_views import PodViews
 from sandbox.cluster.controllers.replicaset import ReplicaSetController
 from sandbox.cluster.controllers.role_aggregation import RoleAggregationController
+from sandbox.cluster.controllers.statefulset import StatefulSetController
 from sandbox.cluster.registry import Registry
 
 
@@ -46,6 +47,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         DeploymentController(registry, views=views, clock=clock),
         ReplicaSetController(registry, views=views, clock=clock),
         DaemonSetController(registry, views=views, clock=clock),
+        StatefulSetController(registry, clock=clock),
         JobController(registry, views=views, clock=clock),
         JobExpiry(registry, clock=clock),
         CronJobController(registry, clock=clock),

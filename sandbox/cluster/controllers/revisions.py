@@ -31,10 +31,11 @@ def template_of(revision: Object) -> Object:
 
 
 class Revisions:
-    """Keeps the history of owners of one kind."""
+    """Keeps the history of owners of one kind, whose revisions carry their hash in a label of that name."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, *, label: str = LABEL) -> None:
         self._registry = registry
+        self._label = label
 
     def of(self, owner: Object) -> tuple[Object, list[Object]]:
         """The revision of the template now, made or brought to the front if need be, and all, oldest first."""
@@ -64,12 +65,25 @@ class Revisions:
     def _create(self, owner: Object, data: Object, number: int) -> Object:
         """Make it; another template with the same hash makes us count on until there is a free name."""
         for collisions in range(100):
-            wanted = _revision(owner, data, number, collisions or None)
+            wanted = self._revision(owner, data, number, collisions or None)
             try:
                 return self._registry.create(CONTROLLERREVISIONS, wanted, namespace=owner["metadata"]["namespace"])
             except AlreadyExists:
                 continue
         raise AlreadyExists(CONTROLLERREVISIONS, owner["metadata"]["name"])
+
+    def _revision(self, owner: Object, data: Object, number: int, collisions: int | None) -> Object:
+        template = owner["spec"]["template"]
+        hash_ = template_hash(template, collisions)
+        annotations = {k: v for k, v in (owner["metadata"].get("annotations") or {}).items() if k != _APPLIED}
+        metadata: Object = {
+            "name": f"{owner['metadata']['name']}-{hash_}",
+            "labels": dict(template["metadata"].get("labels") or {}) | {self._label: hash_},
+            "ownerReferences": [owner_reference(owner)],
+        }
+        if annotations:
+            metadata["annotations"] = annotations
+        return {"metadata": metadata, "data": json.loads(json.dumps(data)), "revision": number}
 
     def clean_up(self, owner: Object, revisions: Sequence[Object], live: Collection[str]) -> None:
         """Forget the oldest that no pod and no status needs, beyond the limit. `live` are names."""
@@ -87,17 +101,3 @@ def _age(revision: Object) -> tuple[int, str, str]:
 def _data(owner: Object) -> Object:
     """A strategic merge patch that brings the template back: what `kubectl rollout undo` sends."""
     return {"spec": {"template": copied(owner["spec"]["template"]) | {"$patch": "replace"}}}
-
-
-def _revision(owner: Object, data: Object, number: int, collisions: int | None) -> Object:
-    template = owner["spec"]["template"]
-    hash_ = template_hash(template, collisions)
-    annotations = {k: v for k, v in (owner["metadata"].get("annotations") or {}).items() if k != _APPLIED}
-    metadata: Object = {
-        "name": f"{owner['metadata']['name']}-{hash_}",
-        "labels": dict(template["metadata"].get("labels") or {}) | {LABEL: hash_},
-        "ownerReferences": [owner_reference(owner)],
-    }
-    if annotations:
-        metadata["annotations"] = annotations
-    return {"metadata": metadata, "data": json.loads(json.dumps(data)), "revision": number}

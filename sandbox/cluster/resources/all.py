@@ -63,6 +63,7 @@ RESOURCES: tuple[Resource, ...] = (
     DAEMONSETS,
     DEPLOYMENTS,
     REPLICASETS,
+    STATEFULSETS,
     CRONJOBS,
     JOBS,
     CLUSTERROLEBINDINGS,
@@ -72,5 +73,4 @@ RESOURCES: tuple[Resource, ...] = (
     LEASES,
     ENDPOINTSLICES,
 )
-"""Served, in the order of discovery. Written but waiting for their controllers, who adds one adds it here:
-STATEFULSETS."""
+"""Served, in the order of discovery."""
