@@ -50,6 +50,7 @@ def _build(directory: Path, layers: Path, say: Say, catalogue: Path, now: Callab
     old = {image["folder"]: image for image in index["images"]}
     tried = {one["source"]: one["tried_at"] for one in index["missing"]}
     images, missing, problems = [], [], []
+    new = []
     for wanted in definition.read_all(catalogue):
         source = _source_hash(wanted)
         entry = old.get(wanted.name)
@@ -63,11 +64,13 @@ def _build(directory: Path, layers: Path, say: Say, catalogue: Path, now: Callab
                 problems.append(f"The image {wanted.name} is left out: {error}.")
                 missing.append({"source": source, "tried_at": now()})
                 continue
-            say(f"image {wanted.name}: built, {_megabytes(size)} MB")
+            new.append(size)
             entry = _entry(wanted, source=source, layer=layer, size=size)
         images.append(entry)
     _write_index(directory, {"format": FORMAT, "images": images, "missing": missing})
     _sweep(layers, kept={name for image in images for name in image["layers"]})
+    if new:
+        say(f"  {len(new)} container images, {_megabytes(sum(new))} MB")
     return problems
 
 

@@ -7,10 +7,14 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from sandbox.image import debian
 
 VERSION = "v1.33.1"
 """The version that our API says it is."""
@@ -18,6 +22,7 @@ VERSION = "v1.33.1"
 COMPLETION = "usr/local/share/bash-completion/completions/kubectl"
 
 _RELEASES = "https://dl.k8s.io/release"
+_PACKAGE = "kubernetes-client"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
 _SEEN_BY_LEARNERS = Path("/usr")
 _HIDDEN_FROM_LEARNERS = Path("/usr/local")
@@ -42,18 +47,17 @@ def set_up(tools: Path, say: Say) -> Path:
     theirs = _on_this_machine()
     if theirs is not None and _visible(theirs):
         if not (tools / COMPLETION).is_file():  # the first time
-            say(f"kubectl: the machine's own, {theirs}")
+            say(f"  kubectl: the machine's own, {theirs}")
         return theirs
     ours.parent.mkdir(parents=True, exist_ok=True)
     if theirs is not None:
-        say(f"kubectl: copied from {theirs}")
+        say(f"  kubectl: copied from {theirs}")
         _install(theirs.read_bytes(), ours)
         return ours
     try:
         _download(ours, say)
     except (OSError, ValueError) as error:
-        say(f"kubectl: the official release cannot be had ({error})")
-        return _from_debian(say)
+        return _from_debian(ours, say, why=str(getattr(error, "reason", error)))
     return ours
 
 
@@ -112,24 +116,25 @@ def _download(target: Path, say: Say) -> None:
             percent = 100 * len(program) // total if total else 0
             if percent >= told + 20:
                 told = percent
-                say(f"kubectl: {len(program) >> 20} of {total >> 20} MB")
+                say(f"  kubectl: {len(program) >> 20} of {total >> 20} MB")
     if hashlib.sha256(program).hexdigest() != wanted:
         raise ValueError("its checksum is wrong")
     _install(bytes(program), target)
-    say(f"kubectl: {VERSION} downloaded, checksum right")
+    say(f"  kubectl: {VERSION} downloaded, checksum right")
 
 
-def _from_debian(say: Say) -> Path:
-    command = ["apt-get", "install", "-y", "--no-install-recommends", "kubernetes-client"]
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("kubectl: installing Debian's package kubernetes-client")
-        subprocess.run(
-            command, capture_output=True, check=False, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        )
-        found = _on_this_machine()
-        if found is not None:
-            return found
-    raise KubectlMissing(
-        "kubectl is missing. With internet, start again; without, put the program kubectl into /usr/bin, "
-        f"or run as root: {' '.join(command)}"
-    )
+def _from_debian(target: Path, say: Say, *, why: str) -> Path:
+    """Debian's package, unpacked and not installed: nobody needs to be root for that."""
+    host = urlsplit(_RELEASES).hostname
+    say(f"  kubectl: fetching Debian's, since {host} cannot be reached ({why})")
+    try:
+        with tempfile.TemporaryDirectory(prefix="quayside-kubectl-") as directory:
+            root, state = Path(directory, "root"), Path(directory, "state")
+            debian.unpack([_PACKAGE], root, state=state)
+            _install((root / "usr/bin/kubectl").read_bytes(), target)
+    except (debian.PackageUnavailable, OSError) as error:
+        raise KubectlMissing(
+            f"kubectl is missing. {host} cannot be reached ({why}), and of Debian's package {_PACKAGE}: {error}.\n"
+            "With internet, start again; without, put the program kubectl into /usr/bin."
+        ) from error
+    return target
