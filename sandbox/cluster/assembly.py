@@ -42,6 +42,7 @@ from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources import reviews
 from sandbox.cluster.resources.all import RESOURCES
 from sandbox.cluster.scheduler import Scheduler
+from sandbox.cluster.service_health import ServiceHealth
 from sandbox.cluster.store import Store
 
 log = logging.getLogger(__name__)
@@ -208,6 +209,8 @@ async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
         if config.runtime == "crun":
             proxy = ServiceProxy(registry, clock=clock, service_cidr=config.service_cidr)
             group.create_task(kept_running("service proxy", proxy.run, clock))
+            health = ServiceHealth(registry, clock=clock)
+            group.create_task(kept_running("service health", health.run, clock))
             dns = DnsServer(Names(registry, chance=random.SystemRandom()))
             group.create_task(kept_running("dns", dns.run, clock))
 
@@ -234,6 +237,5 @@ class Runtimes:
             )
         if self._crun is None:
             self._crun = await crun.connect(self._config)
-        if number > 1:
-            self._crun.network.add_node_address(identity(self._config, number).ip)
+        self._crun.network.add_node_address(identity(self._config, number).ip)
         return self._crun

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.api.endpoints import Backend, backends, slice_of
 from sandbox.cluster.api.objects import Object
+from sandbox.cluster.node_addresses import keeps_source, node_addresses, on_node
 from sandbox.cluster.registry import Change, Registry
 from sandbox.cluster.resources.endpointslices import ENDPOINTSLICES
+from sandbox.cluster.resources.nodes import NODES
 from sandbox.cluster.resources.services import SERVICES
 from sandbox.linux.netlink import Netlink
 
@@ -54,7 +56,7 @@ class ServiceProxy:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        stops = [self._registry.watch(resource, self._note) for resource in (SERVICES, ENDPOINTSLICES)]
+        stops = [self._registry.watch(resource, self._note) for resource in (SERVICES, ENDPOINTSLICES, NODES)]
         self._changed.set()
         delay = INTERVAL
         try:
@@ -76,7 +78,12 @@ class ServiceProxy:
 
     async def sync(self) -> bool:
         """Load the table that the objects want, unless it is loaded; whether that went well."""
-        wanted = Wanted.of(self._registry.list(SERVICES), self._registry.list(ENDPOINTSLICES), own=self._own_addresses)
+        wanted = Wanted.of(
+            self._registry.list(SERVICES),
+            self._registry.list(ENDPOINTSLICES),
+            nodes=node_addresses(self._registry.list(NODES)),
+            own=self._own_addresses,
+        )
         text = ruleset(wanted, service_cidr=self._service_cidr, own=self._own_addresses)
         if text == self._loaded:
             return True
@@ -133,16 +140,26 @@ class Wanted:
     refused: set[Entry] = field(default_factory=set)
     """Addresses of Services that lead nowhere now."""
     node_ports: dict[tuple[str, int], str] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """The nodes' addresses with their names."""
+    local_ports: dict[Entry, str] = field(default_factory=dict)
+    """Node ports that lead only to pods of their node (externalTrafficPolicy: Local): a chain, or nothing to drop."""
+    translated: dict[Entry, str] = field(default_factory=dict)
+    """Node ports whose traffic gets the node's address as its sender (externalTrafficPolicy: Cluster)."""
+    balanced: dict[Entry, str] = field(default_factory=dict)
+    """The same for addresses of load balancers, where a pod of this cluster that asks keeps its own."""
     chains: dict[str, tuple[Sequence[Backend], bool]] = field(default_factory=dict)
     """Chain → where it leads, and whether a client stays with one of them (sessionAffinity)."""
 
     @classmethod
-    def of(cls, services: Sequence[Object], slices: Sequence[Object], *, own: Sequence[str]) -> Wanted:
+    def of(
+        cls, services: Sequence[Object], slices: Sequence[Object], *, nodes: Mapping[str, str], own: Sequence[str]
+    ) -> Wanted:
         """Bring Services and their slices together."""
         by_service: dict[tuple[str, str], list[Object]] = defaultdict(list)
         for one in slices:
             by_service[slice_of(one)].append(one)
-        wanted = cls()
+        wanted = cls(nodes=nodes)
         for service in services:
             metadata, spec = service["metadata"], service["spec"]
             key = (metadata.get("namespace", ""), metadata["name"])
@@ -151,6 +168,7 @@ class Wanted:
             addresses = [address for address in _addresses(service) if address not in own]
             for port in spec.get("ports") or ():
                 wanted._add(key, spec, port, addresses=addresses, slices=by_service.get(key, ()))
+                wanted._add_policy(key, service, port, slices=by_service.get(key, ()))
         return wanted
 
     def _add(
@@ -177,6 +195,30 @@ class Wanted:
         if port.get("nodePort"):
             self.node_ports[protocol.lower(), int(port["nodePort"])] = chain
 
+    def _add_policy(self, key: tuple[str, str], service: Object, port: Object, *, slices: Sequence[Object]) -> None:
+        """What happens on each node to traffic that comes from outside."""
+        spec, protocol, number = service["spec"], port.get("protocol", "TCP"), port.get("nodePort")
+        name = port.get("name") or ""
+        if protocol not in _PROTOCOLS or spec.get("type") not in ("NodePort", "LoadBalancer"):
+            return
+        local = keeps_source(service)
+        for address, node in self.nodes.items():
+            if not number:
+                break
+            entry = (address, protocol.lower(), int(number))
+            if not local:
+                self.translated[entry] = address
+                continue
+            found = backends(on_node(slices, node), port=name, protocol=protocol)
+            chain = _chain_name(*key, f"{name}@{node}", protocol) if found else ""
+            self.local_ports[entry] = chain
+            if found:
+                self.chains[chain] = (found, spec.get("sessionAffinity") == "ClientIP")
+        if not local and self.nodes:
+            first = min(self.nodes, key=ipaddress.IPv4Address)
+            for address in _balancers(service):
+                self.balanced[address, protocol.lower(), int(port["port"])] = first
+
     def outside(self, service_cidr: str) -> Sequence[str]:
         """Addresses that do not lie in the Services' range, so that nothing else brings them to this node."""
         network = ipaddress.IPv4Network(service_cidr)
@@ -187,9 +229,19 @@ class Wanted:
 def _addresses(service: Object) -> Iterator[str]:
     """Every IPv4 address at which the Service can be reached, as long as it is one."""
     spec = service["spec"]
+    yield from _parsed([spec.get("clusterIP"), *(spec.get("externalIPs") or ())])
+    yield from _balancers(service)
+
+
+def _balancers(service: Object) -> Iterator[str]:
+    """The addresses of the Service's load balancer."""
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    for text in (spec.get("clusterIP"), *(spec.get("externalIPs") or ()), *(entry.get("ip") for entry in ingress)):
-        # These come from the learner: only what parses as an address may become part of a ruleset.
+    yield from _parsed([entry.get("ip") for entry in ingress])
+
+
+def _parsed(texts: Sequence[str | None]) -> Iterator[str]:
+    """What is an IPv4 address; this comes from the learner, and nothing else may become part of a ruleset."""
+    for text in texts:
         with contextlib.suppress(ValueError):
             yield str(ipaddress.IPv4Address(text or ""))
 
@@ -208,19 +260,27 @@ def ruleset(wanted: Wanted, *, service_cidr: str, own: Sequence[str]) -> str:
     lines += _map("services", "ipv4_addr . inet_proto . inet_service : verdict", served)
     node_ports = {_concatenated(entry): chain for entry, chain in wanted.node_ports.items()}
     lines += _map("nodeports", "inet_proto . inet_service : verdict", node_ports)
+    local_ports = {_concatenated(entry): chain for entry, chain in wanted.local_ports.items()}
+    lines += _map("localports", "ipv4_addr . inet_proto . inet_service : verdict", local_ports)
+    marks = {address: number for number, address in enumerate(sorted(wanted.nodes), start=1)}
+    for name, entries in (("translated", wanted.translated), ("balanced", wanted.balanced)):
+        lines += _marks(name, {_concatenated(entry): marks[address] for entry, address in entries.items()})
+    senders = ", ".join(f"{number} : {address}" for address, number in marks.items()) or "0 : 127.0.0.1"
     lines += _set(
         "refused", "ipv4_addr . inet_proto . inet_service", [_concatenated(entry) for entry in wanted.refused]
     )
     pods = {backend.address for found, _ in wanted.chains.values() for backend in found}
     lines += _set("hairpin", "ipv4_addr . ipv4_addr", [f"{pod} . {pod}" for pod in pods])
-    lines += _HOOKS.format(services=service_cidr, own=", ".join(own)).splitlines()
+    lines += _HOOKS.format(services=service_cidr, own=", ".join(own), senders=senders).splitlines()
     lines.append("}")
     return "\n".join(lines) + "\n"
 
 
 _HOOKS = """\
   chain dispatch {{
+    ct mark set ip daddr . meta l4proto . th dport map @translated
     ip daddr . meta l4proto . th dport vmap @services
+    ip daddr . meta l4proto . th dport vmap @localports
     fib daddr type local meta l4proto . th dport vmap @nodeports
   }}
   chain prerouting {{
@@ -229,11 +289,13 @@ _HOOKS = """\
   }}
   chain output {{
     type nat hook output priority -100
+    ct mark set ip daddr . meta l4proto . th dport map @balanced
     jump dispatch
   }}
   chain postrouting {{
     type nat hook postrouting priority 100
     ct status dnat ip saddr 127.0.0.0/8 masquerade
+    ct status dnat ct mark != 0 snat to ct mark map {{ {senders} }}
     ct status dnat ip saddr . ip daddr @hairpin masquerade
   }}
   chain refuse {{
@@ -274,8 +336,16 @@ def _map(name: str, kind: str, entries: Mapping[str, str]) -> Iterator[str]:
     yield f"  map {name} {{"
     yield f"    type {kind}"
     if entries:
-        elements = sorted(f"{key} : goto {chain}" for key, chain in entries.items())
+        elements = sorted(f"{key} : {f'goto {chain}' if chain else 'drop'}" for key, chain in entries.items())
         yield f"    elements = {{ {', '.join(elements)} }}"
+    yield "  }"
+
+
+def _marks(name: str, entries: Mapping[str, int]) -> Iterator[str]:
+    yield f"  map {name} {{"
+    yield "    type ipv4_addr . inet_proto . inet_service : mark"
+    if entries:
+        yield f"    elements = {{ {', '.join(sorted(f'{key} : {number}' for key, number in entries.items()))} }}"
     yield "  }"
 
 

@@ -22,7 +22,10 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC = 1, 4, 5, 7
 
 IFF_UP = 1
 RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST = 254, 3, 1
-SCOPE_UNIVERSE, SCOPE_LINK = 0, 253
+RT_TABLE_LOCAL, RTPROT_KERNEL, RTN_LOCAL = 255, 2, 2
+SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
+LOOPBACK = 1
+"""The index of `lo` in every namespace."""
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -112,6 +115,14 @@ class Netlink:
         if source:
             body += _attribute(RTA_PREFSRC, socket.inet_aton(source))
         body += _attribute(RTA_OIF, struct.pack("I", index))
+        self._request(RTM_NEWROUTE, body, flags=NLM_F_CREATE | NLM_F_REPLACE)
+
+    def prefer_source(self, address: str, source: str) -> None:
+        """Let what this host itself sends to its own `address` come from `source`, another address that it has."""
+        header = (socket.AF_INET, 32, 0, 0, RT_TABLE_LOCAL, RTPROT_KERNEL, SCOPE_HOST, RTN_LOCAL, 0)
+        body = struct.pack("BBBBBBBBI", *header)
+        body += _attribute(RTA_DST, socket.inet_aton(address)) + _attribute(RTA_PREFSRC, socket.inet_aton(source))
+        body += _attribute(RTA_OIF, struct.pack("I", LOOPBACK))
         self._request(RTM_NEWROUTE, body, flags=NLM_F_CREATE | NLM_F_REPLACE)
 
     def _unless_exists(self, kind: int, body: bytes) -> None:

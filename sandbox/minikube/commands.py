@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.minikube import addons, information, lifecycle, logs, service, ssh, start
+from sandbox.minikube import addons, information, lifecycle, logs, service, ssh, start, tunnel
 from sandbox.minikube.command import VERSION, Answered, Call, Command
 from sandbox.minikube.console import Console, Exit, Fatal
 from sandbox.minikube.flags import GLOBAL, Parsed, UsageError, parse
@@ -26,6 +26,7 @@ COMMANDS: Sequence[Command] = (
     information.PROFILE_COMMAND,
     information.UPDATE_CONTEXT,
     service.SERVICE,
+    tunnel.TUNNEL,
     ssh.SSH,
     information.KUBECTL,
     information.NODE,
@@ -36,7 +37,6 @@ COMMANDS: Sequence[Command] = (
 
 _ELSEWHERE: Mapping[str, str] = {
     "dashboard": "the page beside this terminal shows your cluster",
-    "tunnel": "a LoadBalancer's node port answers on the address of `minikube ip`",
     "mount": "files of this terminal reach pods with kubectl cp",
     "docker-env": "there is no Docker daemon; images come from the sandbox's catalogue",
     "podman-env": "there is no Podman; images come from the sandbox's catalogue",

@@ -33,6 +33,7 @@ class Style(Enum):
     OPENING = ("🎉", "* ")
     TIP = ("💡", "* ")
     CHECK = ("✅", "* ")
+    NOTE = ("📌", "* ")
     HEART = ("💗", "* ")
     SHRUG = ("🤷", "* ")
     SAD = ("😿", "* ")

@@ -40,6 +40,7 @@ class ServiceAddresses:
         else:
             self._address(resource, new, old, others)
         self._ports(resource, new, old, others)
+        self._health_port(resource, new, old, others)
 
     def _address(self, resource: Resource, new: Object, old: Object | None, others: Iterable[Object]) -> None:
         spec = new["spec"]
@@ -96,6 +97,25 @@ class ServiceAddresses:
                 self._check_port(resource, new, index, wanted, taken=(wanted, protocol) in taken)
             port["nodePort"] = wanted
             taken.add((wanted, protocol))
+
+    def _health_port(self, resource: Resource, new: Object, old: Object | None, others: Iterable[Object]) -> None:
+        """A load balancer that keeps the source asks each node whether it has endpoints: at a port of its own."""
+        spec = new["spec"]
+        if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
+            spec.pop("healthCheckNodePort", None)
+            return
+        before = 0 if old is None else old["spec"].get("healthCheckNodePort") or 0
+        wanted = spec.get("healthCheckNodePort") or before
+        if before and wanted != before:
+            cause = invalid_value("spec.healthCheckNodePort", wanted, "field is immutable")
+            raise Invalid(resource, new["metadata"].get("name", ""), [cause])
+        taken = {one.get("nodePort") for other in (*others, new) for one in _ports_of(other)}
+        taken |= {other["spec"].get("healthCheckNodePort") for other in others}
+        if wanted in taken:
+            why = "provided port is already allocated"
+            cause = invalid_value("spec.healthCheckNodePort", wanted, why)
+            raise Invalid(resource, new["metadata"].get("name", ""), [cause])
+        spec["healthCheckNodePort"] = wanted or self._free_port({number for number in taken if number})
 
     def _free_port(self, taken: set[int]) -> int:
         for _ in range(_ATTEMPTS):

@@ -15,10 +15,8 @@ from pathlib import Path
 
 from sandbox.cluster.kubelet.runtime import PodSpec
 from sandbox.linux import network_namespace
-from sandbox.linux.netlink import Netlink
+from sandbox.linux.netlink import LOOPBACK, Netlink
 
-LOOPBACK = 1
-"""The index of `lo` in every namespace."""
 _SYSCTLS = {"ip_forward": "1", "conf/all/route_localnet": "1"}
 """The second brings answers home that were asked for at 127.0.0.1:<node port>; what else comes for 127.0.0.0/8 from
 outside of the node is dropped by the proxy's table."""
@@ -66,9 +64,18 @@ class PodNetwork:
             netlink.add_route(str(services.network_address), services.prefixlen, index=LOOPBACK, source=self.gateway)
 
     def add_node_address(self, address: str) -> None:
-        """Let the node answer at a further address (that of a second node, of a load balancer)."""
+        """Let the machine answer at a node's address; the learner's own requests to it come from outside of the nodes.
+
+        They come from the first address of the nodes' network, where minikube's user sits too. Without that a node
+        would see itself as the client of everything, and externalTrafficPolicy could not be told apart.
+        """
+        outside = str(ipaddress.IPv4Network(f"{address}/24", strict=False)[1])
         with Netlink() as netlink:
-            netlink.add_address(LOOPBACK, address)
+            for one in (outside, address):
+                netlink.add_address(LOOPBACK, one)
+            netlink.prefer_source(address, outside)
+            services = self._services
+            netlink.add_route(str(services.network_address), services.prefixlen, index=LOOPBACK, source=outside)
 
     def namespace(self, uid: str) -> Path:
         """Where the pod's network namespace is bound."""

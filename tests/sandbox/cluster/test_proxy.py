@@ -22,6 +22,7 @@ from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.all import RESOURCES
 from sandbox.cluster.resources.endpointslices import ENDPOINTSLICES
 from sandbox.cluster.resources.namespaces import NAMESPACES
+from sandbox.cluster.resources.nodes import NODES
 from sandbox.cluster.resources.services import SERVICES
 from sandbox.cluster.store import Store
 from sandbox.linux import layout, network_namespace
@@ -61,7 +62,9 @@ ENDING = {"ready": False, "serving": True, "terminating": True}
 
 
 def text_of(services: Sequence[Object], slices: Sequence[Object]) -> str:
-    return ruleset(Wanted.of(services, slices, own=("10.96.0.10",)), service_cidr="10.96.0.0/12", own=("10.96.0.10",))
+    return ruleset(
+        Wanted.of(services, slices, nodes={}, own=("10.96.0.10",)), service_cidr="10.96.0.0/12", own=("10.96.0.10",)
+    )
 
 
 def test_only_ready_pods_are_behind_a_service() -> None:
@@ -280,3 +283,71 @@ async def test_the_table_can_be_taken_away() -> None:
     await proxy.unload()
     await proxy.unload()
     assert proxy.TABLE not in listed()
+
+
+async def peers(node: Node) -> dict[str, str]:
+    """Two pods that answer with who asks, one on each of two nodes; their addresses."""
+    second = "192.168.49.3"
+    node.network.add_node_address(layout.NODE_ADDRESS)
+    node.network.add_node_address(second)
+    for name, address in (("minikube", layout.NODE_ADDRESS), ("minikube-m02", second)):
+        node.registry.create(NODES, {"metadata": {"name": name}})
+        status = {"addresses": [{"type": "InternalIP", "address": address}]}
+        node.registry.update_status(NODES, node.registry.get(NODES, Key("", name)) | {"status": status})
+    address = node.network.add("peer", "minikube")
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(writer.get_extra_info("peername")[0].encode())
+        writer.close()
+
+    with node.place("peer"):
+        listener = socket.create_server(("0.0.0.0", 8080))
+    node.servers.append(await asyncio.start_server(answer, sock=listener))
+    await node.pod("client")
+    slices = endpoint_slice("web", {address: READY})
+    slices["endpoints"][0]["nodeName"] = "minikube"
+    node.registry.create(ENDPOINTSLICES, slices, namespace="default")
+    return {"first": layout.NODE_ADDRESS, "second": second}
+
+
+@pytest.mark.sandbox
+@inside
+async def test_policy_cluster_reaches_pods_of_other_nodes_and_hides_the_sender() -> None:
+    node = Node()
+    at = await peers(node)
+    node.create(service("web", "10.96.0.50", node_port=30080))
+    assert await node.proxy.sync()
+    for address in at.values():
+        assert await node.ask(address, 30080) == address
+        assert await node.ask(address, 30080, pod="client") == address
+    assert await node.ask("10.96.0.50", pod="client") == node.network.address("client")
+
+
+@pytest.mark.sandbox
+@inside
+async def test_policy_local_keeps_the_sender_and_drops_where_no_pod_is() -> None:
+    node = Node()
+    at = await peers(node)
+    node.create(service("web", "10.96.0.50", node_port=30080, externalTrafficPolicy="Local"))
+    assert await node.proxy.sync()
+    assert await node.ask(at["first"], 30080) == "192.168.49.1"
+    assert await node.ask(at["first"], 30080, pod="client") == node.network.address("client")
+    with pytest.raises(TimeoutError):
+        await node.ask(at["second"], 30080)
+
+
+@pytest.mark.sandbox
+@inside
+async def test_a_load_balancer_hides_its_clients_unless_told_otherwise() -> None:
+    node = Node()
+    await peers(node)
+    node.create(service("web", "10.96.0.50", node_port=30080, type="LoadBalancer"))
+    balanced = node.registry.get(SERVICES, Key("default", "web"))
+    balanced["status"] = {"loadBalancer": {"ingress": [{"ip": "10.96.0.50"}]}}
+    node.registry.update_status(SERVICES, balanced)
+    assert await node.proxy.sync()
+    assert await node.ask("10.96.0.50") == layout.NODE_ADDRESS
+    assert await node.ask("10.96.0.50", pod="client") == node.network.address("client")
+    node.registry.patch(SERVICES, Key("default", "web"), lambda obj: obj["spec"].update(externalTrafficPolicy="Local"))
+    assert await node.proxy.sync()
+    assert await node.ask("10.96.0.50") == "192.168.49.1"

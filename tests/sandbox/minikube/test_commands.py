@@ -71,6 +71,9 @@ class FakeMachine:
             return 200, {}
         if path == "/api/v1/nodes":
             return 200, {"items": [READY] * self.settings.nodes}
+        if method == "PATCH":
+            self.objects[path.removesuffix("/status")] |= body or {}
+            return 200, {}
         found = self.objects.get(path)
         return (404, {}) if found is None else (200, found)
 
@@ -347,6 +350,27 @@ def test_ssh_is_a_shell_of_the_node(running: FakeMachine) -> None:
     assert call(running, "ssh", color=True).messages[-1]["exec"][:2] == ["bash", "-c"]
     assert call(running, "ssh", "--", "ls", "-l").messages[-1]["exec"][-1] == "ls -l"
     assert call(running, "ssh", "-n", "m09").code == 85
+
+
+async def test_a_tunnel_gives_addresses_for_as_long_as_it_runs(running: FakeMachine) -> None:
+    path = "/api/v1/namespaces/default/services/web"
+    balanced = service("web")
+    balanced["spec"] |= {"type": "LoadBalancer", "clusterIP": "10.96.0.50"}
+    running.objects["/api/v1/services"] = {"items": [balanced, service("other")]}
+    running.objects[path] = balanced
+    messages: list[Object] = []
+
+    async def send(message: Object) -> None:
+        messages.append(message)
+
+    tunnel = asyncio.create_task(run(Request(("tunnel",)), running, send))
+    async with asyncio.timeout(5):
+        while not any("services: [web]" in message.get("out", "") for message in messages):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    assert running.objects[path]["status"]["loadBalancer"]["ingress"] == [{"ip": "10.96.0.50", "ipMode": "VIP"}]
+    tunnel.cancel()
+    await asyncio.gather(tunnel, return_exceptions=True)
+    assert running.objects[path]["status"]["loadBalancer"]["ingress"] is None
 
 
 def test_profiles_and_nodes(running: FakeMachine) -> None:

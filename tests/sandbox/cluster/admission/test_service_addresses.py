@@ -74,3 +74,13 @@ def test_changing_the_type_gives_and_takes_node_ports(registry):
     registry.create(SERVICES, service())
     assert change(registry, type="NodePort")["ports"][0]["nodePort"]
     assert "nodePort" not in change(registry, type="ClusterIP")["ports"][0]
+
+
+def test_a_load_balancer_that_keeps_the_source_is_asked_for_its_health(registry):
+    made = registry.create(SERVICES, service(type="LoadBalancer"))["spec"]
+    assert "healthCheckNodePort" not in made
+    port = change(registry, externalTrafficPolicy="Local")["healthCheckNodePort"]
+    assert 30000 <= port <= 30003
+    assert port != made["ports"][0]["nodePort"]
+    assert change(registry, sessionAffinity="ClientIP")["healthCheckNodePort"] == port
+    assert "healthCheckNodePort" not in change(registry, externalTrafficPolicy="Cluster")
