@@ -16,6 +16,7 @@ from sandbox.cluster.apiserver.connection import Connection
 from sandbox.cluster.apiserver.documents import Documents
 from sandbox.cluster.apiserver.formats import Accept, respond
 from sandbox.cluster.apiserver.messages import ADMIN, Takeover
+from sandbox.cluster.apiserver.room import Room
 from sandbox.cluster.apiserver.streams import serve_portforward, serve_process
 from sandbox.cluster.kubelet.runtime import StartError
 from sandbox.cluster.resources.all import PODS
@@ -112,7 +113,7 @@ class ExecServer:
         await asyncio.sleep(0)
 
     async def _serve(self, reader, writer):
-        await Connection(reader, writer, self._handle, user=ADMIN).serve()
+        await Connection(reader, writer, self._handle, user=ADMIN, room=Room()).serve()
 
     async def _handle(self, request):
         base = "/api/v1/namespaces/default/pods/p"
