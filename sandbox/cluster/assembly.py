@@ -10,6 +10,9 @@ import random
 import signal
 import socket
 
+from sandbox.cluster.admission.limits import Limits
+from sandbox.cluster.admission.priorities import Priorities
+from sandbox.cluster.admission.quotas import Quotas
 from sandbox.cluster.admission.service_accounts import ServiceAccounts
 from sandbox.cluster.admission.service_addresses import ServiceAddresses
 from sandbox.cluster.api.clock import Clock, SystemClock
@@ -70,6 +73,9 @@ class ControlPlane:
             admission=(
                 ServiceAddresses(config.service_cidr, config.node_ports, chance=chance),
                 ServiceAccounts(chance=chance),
+                Priorities(),
+                Limits(),
+                Quotas(),
             ),
         )
         self.authority = Authority(config.pki)

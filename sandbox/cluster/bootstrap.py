@@ -7,9 +7,23 @@ from collections.abc import Sequence
 
 from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.registry import Registry
-from sandbox.cluster.resources.all import CONFIGMAPS, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICES
+from sandbox.cluster.resources.all import (
+    CONFIGMAPS,
+    ENDPOINTS,
+    ENDPOINTSLICES,
+    NAMESPACES,
+    PRIORITYCLASSES,
+    SERVICES,
+)
+from sandbox.cluster.resources.priorityclasses import SYSTEM
 from sandbox.cluster.resources.resource import Resource
 
+_DESCRIPTIONS = {
+    "system-cluster-critical": (
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+    ),
+    "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
+}
 NAMES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -17,6 +31,7 @@ def bootstrap(registry: Registry, *, service_ip: str, api_server: tuple[str, int
     """Create what is missing and correct what must fit this start: safe to do at every start."""
     for name in NAMES:
         _ensure(registry, NAMESPACES, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+    _priorities(registry)
     _service(registry, service_ip, api_server)
     _dns(registry, str(ipaddress.IPv4Address(service_ip) + 9))
     _cluster_info(registry, kubeconfig)
@@ -35,6 +50,12 @@ def _replace(registry: Registry, resource: Resource, obj: Object, parts: Sequenc
         registry.patch(resource, key, lambda found: found.update({part: obj[part] for part in parts}))
     else:
         registry.create(resource, obj, namespace="default")
+
+
+def _priorities(registry: Registry) -> None:
+    for name, value in SYSTEM.items():
+        what = _DESCRIPTIONS[name]
+        _ensure(registry, PRIORITYCLASSES, {"metadata": {"name": name}, "value": value, "description": what})
 
 
 def _service(registry: Registry, service_ip: str, api_server: tuple[str, int]) -> None:

@@ -21,6 +21,7 @@ from sandbox.cluster.controllers.namespace_contents import RootCAController, Ser
 from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarbageCollector
 from sandbox.cluster.controllers.pod_views import PodViews
 from sandbox.cluster.controllers.replicaset import ReplicaSetController
+from sandbox.cluster.controllers.resourcequota import ResourceQuotaController
 from sandbox.cluster.controllers.role_aggregation import RoleAggregationController
 from sandbox.cluster.controllers.statefulset import StatefulSetController
 from sandbox.cluster.registry import Registry
@@ -42,6 +43,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
     return (
         ServiceAccountController(registry),
         RoleAggregationController(registry),
+        ResourceQuotaController(registry),
         RootCAController(registry, certificate=config.ca_certificate),
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),

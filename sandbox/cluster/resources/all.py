@@ -12,12 +12,15 @@ from sandbox.cluster.resources.endpointslices import ENDPOINTSLICES
 from sandbox.cluster.resources.events import EVENTS
 from sandbox.cluster.resources.jobs import JOBS
 from sandbox.cluster.resources.leases import LEASES
+from sandbox.cluster.resources.limitranges import LIMITRANGES
 from sandbox.cluster.resources.namespaces import NAMESPACES
 from sandbox.cluster.resources.nodes import NODES
 from sandbox.cluster.resources.pods import PODS
+from sandbox.cluster.resources.priorityclasses import PRIORITYCLASSES
 from sandbox.cluster.resources.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from sandbox.cluster.resources.replicasets import REPLICASETS
 from sandbox.cluster.resources.resource import Resource
+from sandbox.cluster.resources.resourcequotas import RESOURCEQUOTAS
 from sandbox.cluster.resources.secrets import SECRETS
 from sandbox.cluster.resources.serviceaccounts import SERVICEACCOUNTS
 from sandbox.cluster.resources.services import SERVICES
@@ -36,10 +39,13 @@ __all__ = [
     "EVENTS",
     "JOBS",
     "LEASES",
+    "LIMITRANGES",
     "NAMESPACES",
     "NODES",
     "PODS",
+    "PRIORITYCLASSES",
     "REPLICASETS",
+    "RESOURCEQUOTAS",
     "RESOURCES",
     "ROLEBINDINGS",
     "ROLES",
@@ -53,9 +59,11 @@ RESOURCES: tuple[Resource, ...] = (
     CONFIGMAPS,
     ENDPOINTS,
     EVENTS,
+    LIMITRANGES,
     NAMESPACES,
     NODES,
     PODS,
+    RESOURCEQUOTAS,
     SECRETS,
     SERVICEACCOUNTS,
     SERVICES,
@@ -70,6 +78,7 @@ RESOURCES: tuple[Resource, ...] = (
     CLUSTERROLES,
     ROLEBINDINGS,
     ROLES,
+    PRIORITYCLASSES,
     LEASES,
     ENDPOINTSLICES,
 )

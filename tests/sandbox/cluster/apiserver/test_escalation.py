@@ -89,7 +89,7 @@ def test_what_does_not_grow_may_be_written(registry, check):
 def test_a_role_is_bound_by_those_who_hold_it_or_may_bind_it(registry, check):
     with pytest.raises(ApiError, match="not currently held"):
         check(JANE, ROLEBINDINGS, binding("cluster-admin", "ClusterRole"), None)
-    with pytest.raises(ApiError, match='clusterroles.* "nosuch" not found'):
+    with pytest.raises(ApiError, match=r'clusterroles.* "nosuch" not found'):
         check(JANE, ROLEBINDINGS, binding("nosuch", "ClusterRole"), None)
     grant(registry, rule("clusterroles", "bind", resourceNames=["cluster-admin"]))
     check(JANE, ROLEBINDINGS, binding("cluster-admin", "ClusterRole"), None)
