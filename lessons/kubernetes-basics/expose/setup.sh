@@ -1,0 +1,3 @@
+set -e
+kubectl create deployment kubernetes-bootcamp --image=gcr.io/google-samples/kubernetes-bootcamp:v1 --port=8080
+kubectl rollout status deployment/kubernetes-bootcamp --timeout=60s
