@@ -22,6 +22,7 @@ from sandbox.cluster.apiserver.authentication import Tokens
 from sandbox.cluster.apiserver.authorization import Authorizer
 from sandbox.cluster.apiserver.containers import Containers
 from sandbox.cluster.apiserver.documents import Documents
+from sandbox.cluster.apiserver.escalation import Escalation
 from sandbox.cluster.apiserver.kind_schemas import KindSchemas
 from sandbox.cluster.apiserver.listener import Listener
 from sandbox.cluster.apiserver.proxying import Proxy
@@ -32,6 +33,7 @@ from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.config import ClusterConfig
 from sandbox.cluster.controller import ControllerLoop
 from sandbox.cluster.controllers.all import ControllersConfig, controllers
+from sandbox.cluster.default_roles import ensure_default_roles
 from sandbox.cluster.dns import DnsServer, Names
 from sandbox.cluster.journal import Journal
 from sandbox.cluster.kubelet import crun
@@ -106,11 +108,12 @@ class ControlPlane:
         """Make sure of the objects that every cluster has."""
         where = (self.config.node_ip, self.address[1])
         public = public_kubeconfig(self.server, self.authority)
+        ensure_default_roles(self.registry)
         bootstrap(self.registry, service_ip=self.service_ip, api_server=where, kubeconfig=public)
 
     def _api(self, schemas: Schemas) -> Api:
         authorizer = Authorizer(self.registry)
-        stored = StoredResources(self.registry, schemas=schemas)
+        stored = StoredResources(self.registry, schemas=schemas, guard=Escalation(self.registry, authorizer).check)
         containers = Containers(self.registry, self.pool.agent)
         proxy = Proxy(self.registry, containers)
         parts = Subresources(stored, tokens=self.tokens)
