@@ -43,6 +43,7 @@ _ATTRIBUTES = {
         "data-text",
         "data-control",
     },
+    "pre": {"tabindex"},
     "td": {"align", "colspan", "rowspan"},
     "th": {"align", "colspan", "rowspan", "scope"},
     "details": {"open"},
@@ -243,6 +244,8 @@ def _fence_html(token: Token, language: str) -> str:
         except ClassNotFound:
             name = "text"
     kind = f"highlight language-{html.escape(name or 'text')}"
-    block = f'<pre class="{"output" if name == "output" else "code"}"><code class="{kind}">{body}</code></pre>'
+    # Long lines scroll, which a keyboard can do only with the focus on them.
+    look = "output" if name == "output" else "code"
+    block = f'<pre class="{look}" tabindex="0"><code class="{kind}">{body}</code></pre>'
     button = _button(token.meta, language) if token.meta else ""
     return f'<div class="runnable block">{block}{button}</div>\n' if button else block + "\n"
