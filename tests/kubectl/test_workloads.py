@@ -167,3 +167,32 @@ def test_a_stateful_set_scales_rolls_out_and_back(kubectl: Kubectl, tmp_path: Pa
     described = kubectl("describe statefulset web")
     assert "Pods Status:        3 Running / 0 Waiting / 0 Succeeded / 0 Failed" in described
     assert "create Pod web-0 in StatefulSet web successful" in described
+
+
+REPLICATION = """
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: old}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: old}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: 'nginx:1.25'}]
+"""
+
+
+def test_a_replication_controller_scales(kubectl: Kubectl, tmp_path: Path) -> None:
+    assert applied(kubectl, tmp_path, REPLICATION) == "replicationcontroller/old created\n"
+    kubectl("wait --for=condition=ready pod -l app=old --timeout=20s")
+    assert kubectl("scale rc old --replicas=3") == "replicationcontroller/old scaled\n"
+    kubectl("wait --for=condition=ready pod -l app=old --timeout=20s")
+    assert len(kubectl("get pods -l app=old -o name").split()) == 3
+    header, row = kubectl("get rc -o wide").splitlines()
+    assert header.split() == ["NAME", "DESIRED", "CURRENT", "READY", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
+    assert row.endswith("app=old")
+    assert "Created pod: old-" in kubectl("describe rc old")
+    kubectl("expose rc old --port=80")
+    kubectl("delete rc old")
+    assert "old" not in kubectl("get rc")

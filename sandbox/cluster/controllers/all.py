@@ -22,6 +22,7 @@ from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarba
 from sandbox.cluster.controllers.pod_views import PodViews
 from sandbox.cluster.controllers.replicaset import ReplicaSetController
 from sandbox.cluster.controllers.resourcequota import ResourceQuotaController
+from sandbox.cluster.controllers.replicationcontroller import REPLICATION_CONTROLLER
 from sandbox.cluster.controllers.role_aggregation import RoleAggregationController
 from sandbox.cluster.controllers.statefulset import StatefulSetController
 from sandbox.cluster.registry import Registry
@@ -48,6 +49,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),
         ReplicaSetController(registry, views=views, clock=clock),
+        ReplicaSetController(registry, views=views, clock=clock, of=REPLICATION_CONTROLLER),
         DaemonSetController(registry, views=views, clock=clock),
         StatefulSetController(registry, clock=clock),
         JobController(registry, views=views, clock=clock),

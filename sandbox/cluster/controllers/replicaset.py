@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from sandbox.cluster.api.clock import Clock, stamp
 from sandbox.cluster.api.errors import ApiError
@@ -20,6 +21,7 @@ from sandbox.cluster.events import EventRecorder
 from sandbox.cluster.registry import Change, Registry
 from sandbox.cluster.resources.pods import PODS
 from sandbox.cluster.resources.replicasets import REPLICASETS
+from sandbox.cluster.resources.resource import Resource
 
 _BURST = 500
 """Pods made or deleted in one look, as in Kubernetes."""
@@ -29,13 +31,31 @@ _BREATH = 20
 """After so many the other tasks of the process have a turn."""
 
 
+def _selector(rs: Object) -> LabelSelector:
+    return from_object(rs["spec"].get("selector"))
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """A kind that wants so many pods of one template."""
+
+    name: str
+    """Of the controller, as events name it."""
+    resource: Resource
+    selector: Callable[[Object], LabelSelector]
+
+
+REPLICA_SET = Replicated("replicaset-controller", REPLICASETS, _selector)
+
+
 class ReplicaSetController:
-    """Keeps ReplicaSets at their size."""
+    """Keeps ReplicaSets (or what else is replicated) at their size."""
 
-    name = "replicaset-controller"
-
-    def __init__(self, registry: Registry, *, views: PodViews, clock: Clock) -> None:
+    def __init__(self, registry: Registry, *, views: PodViews, clock: Clock, of: Replicated = REPLICA_SET) -> None:
+        self.name = of.name
         self._registry = registry
+        self._resource = of.resource
+        self._selector = of.selector
         self._views = views
         self._clock = clock
         self._events = EventRecorder(registry, self.name, clock=clock)
@@ -45,22 +65,22 @@ class ReplicaSetController:
 
     def watches(self) -> Sequence[Watch]:
         """Its own kind, and pods."""
-        return (Watch(REPLICASETS), Watch(PODS, self._concerned))
+        return (Watch(self._resource), Watch(PODS, self._concerned))
 
     def _concerned(self, change: Change) -> Iterable[Key]:
         if change.stored.indexed.owners or (change.stored_before is not None and change.stored_before.indexed.owners):
-            return controllers_of(change, "ReplicaSet")
+            return controllers_of(change, self._resource.kind)
         return self._may_adopt(change)
 
     def _may_adopt(self, change: Change) -> Iterable[Key]:
-        """An orphan concerns every ReplicaSet that selects it."""
+        """An orphan concerns every one that selects it."""
         labels = dict(change.stored.indexed.labels)
         if change.type == "DELETED" or not labels:
             return ()
         return [
             Key(change.key.namespace, rs["metadata"]["name"])
-            for rs in self._registry.list(REPLICASETS, namespace=change.key.namespace)
-            if from_object(rs["spec"].get("selector")).matches(labels)
+            for rs in self._registry.list(self._resource, namespace=change.key.namespace)
+            if self._selector(rs).matches(labels)
         ]
 
     async def reconcile(self, key: Key) -> float | None:
@@ -68,10 +88,10 @@ class ReplicaSetController:
         early = self._pace.wait(key)
         if early is not None:
             return early
-        rs = self._registry.find(REPLICASETS, key)
+        rs = self._registry.find(self._resource, key)
         if rs is None:
             return None
-        selector = from_object(rs["spec"].get("selector"))
+        selector = self._selector(rs)
         pods = [view for view in claim_pods(self._registry, self._views, rs, selector) if view.active]
         failure = None
         if "deletionTimestamp" not in rs["metadata"]:
@@ -117,7 +137,7 @@ class ReplicaSetController:
         owner = next((r["uid"] for r in rs["metadata"].get("ownerReferences") or () if r.get("controller")), "")
         related = list(pods)
         if owner:
-            for sibling in self._registry.list(REPLICASETS, owner=owner):
+            for sibling in self._registry.list(self._resource, owner=owner):
                 related += [v for v in self._views.owned_by(sibling["metadata"]["uid"]) if v.active]
         neighbours = Counter(view.node for view in {view.uid: view for view in related}.values())
         return DeletionOrder(neighbours, self._clock.now().timestamp())
@@ -140,7 +160,7 @@ class ReplicaSetController:
         def change(obj: Object) -> None:
             obj["status"] = status
 
-        self._registry.patch_status(REPLICASETS, key, change)
+        self._registry.patch_status(self._resource, key, change)
         pending = [wait for wait in waits if 0.0 < wait < math.inf]
         return min(pending) if pending else None
 

@@ -19,6 +19,7 @@ from sandbox.cluster.resources.pods import PODS
 from sandbox.cluster.resources.priorityclasses import PRIORITYCLASSES
 from sandbox.cluster.resources.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from sandbox.cluster.resources.replicasets import REPLICASETS
+from sandbox.cluster.resources.replicationcontrollers import REPLICATIONCONTROLLERS
 from sandbox.cluster.resources.resource import Resource
 from sandbox.cluster.resources.resourcequotas import RESOURCEQUOTAS
 from sandbox.cluster.resources.secrets import SECRETS
@@ -45,6 +46,7 @@ __all__ = [
     "PODS",
     "PRIORITYCLASSES",
     "REPLICASETS",
+    "REPLICATIONCONTROLLERS",
     "RESOURCEQUOTAS",
     "RESOURCES",
     "ROLEBINDINGS",
@@ -63,6 +65,7 @@ RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
     NODES,
     PODS,
+    REPLICATIONCONTROLLERS,
     RESOURCEQUOTAS,
     SECRETS,
     SERVICEACCOUNTS,
