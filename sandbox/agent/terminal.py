@@ -56,6 +56,7 @@ class Terminal:
         self._parser = MarkParser("")
         self._held: asyncio.TimerHandle | None = None
         self._typed = bytearray()
+        self._refused = False
         self._key = asyncio.Event()
         self._console_ended = asyncio.Event()
         self._life = self._loop.create_task(self._live())
@@ -99,7 +100,9 @@ class Terminal:
 
     def type(self, viewer: Viewer, data: bytes) -> bool:
         """Type `data`; False when the program in front has too much to read already, or the viewer may not type."""
-        if not viewer.interactive or len(self._typed) + len(data) > _TYPED_BYTES:
+        self._refused = viewer.interactive and len(self._typed) + len(data) > _TYPED_BYTES
+        if self._refused or not viewer.interactive:
+            self._regulate()
             return False
         if self._owner is not viewer:
             self._own(viewer)
@@ -277,9 +280,10 @@ class Terminal:
         if self._console < 0:
             return
         behind = self.ring.end - self._owner.acknowledged if self._owner is not None else 0
-        if self._reading and behind >= HIGH:
+        # A long paste may wait for its own echo to be read, and the acknowledgement of that stands behind the paste.
+        if self._reading and behind >= HIGH and not self._refused:
             self._stop_reading()
-        elif not self._reading and behind <= LOW:
+        elif not self._reading and (behind <= LOW or self._refused):
             self._loop.add_reader(self._console, self._readable)
             self._reading = True
 

@@ -181,6 +181,19 @@ async def test_korean_arrives_whole_and_pastes_are_typed_whole(sandbox: SandboxC
     assert (await screen.run("wc -c < /tmp/paste"))[0] == b"165000\r\n"
 
 
+async def test_a_megabyte_that_is_echoed_is_typed_whole(sandbox: SandboxClient) -> None:
+    screen = await Screen.open(sandbox)
+    await screen.prompt()
+    await screen.stream.write(b"cat > /tmp/paste\n")
+    await screen.message(type="mark", mark="command")
+    for _ in range(64):  # nothing of the echo is read, let alone acknowledged, before all of it is written
+        await screen.stream.write(b"0123456789abcde\n" * 1024)
+    await screen.stream.write(b"\x04")
+    await screen.message(type="mark", mark="finished")
+    await screen.prompt()
+    assert (await screen.run("wc -c < /tmp/paste"))[0] == b"1048576\r\n"
+
+
 async def test_a_learner_who_is_no_root_is_none(learners_sandbox: SandboxClient) -> None:
     screen = await Screen.open(learners_sandbox)
     await screen.prompt()
