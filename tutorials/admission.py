@@ -23,7 +23,8 @@ from tutorials.models import Attempt
 
 Object = dict[str, Any]
 
-ENDED, EXPIRED, FORBIDDEN, BAD_MESSAGE, TOO_BIG, TRY_AGAIN = 4000, 4001, 4003, 4400, 1009, 1013
+ENDED, EXPIRED, FORBIDDEN, BAD_MESSAGE, TOO_BIG, TRY_AGAIN = 4000, 4001, 4003, 4400, 4009, 4013
+# Only 1000 and 3000 to 4999 are an application's to send: Daphne fails at 1009 or 1013, for which these stand.
 MAX_TEXT = 4 * 1024
 _CLOSE_REASONS = {ENDED: "ended", EXPIRED: "expired", FORBIDDEN: "forbidden", BAD_MESSAGE: "bad message"}
 logger = logging.getLogger(__name__)

@@ -21,7 +21,8 @@ from sandbox.backend import SandboxGone
 from sandbox.client import Event, Size, Verdict
 from tests.tutorials.fakes import FakeBackend, FakeClient
 from tutorials import backends, tickets
-from tutorials.admission import Admitted
+from tutorials.admission import BAD_MESSAGE, ENDED, EXPIRED, FORBIDDEN, TOO_BIG, TRY_AGAIN, Admitted
+from tutorials.consumers import REPLACED
 from tutorials.models import Attempt, PassedStep, Sandbox
 from tutorials.publish import attempt_group
 from tutorials.routing import websocket_urlpatterns
@@ -316,8 +317,8 @@ async def test_an_oversized_frame_ends_the_connection_with_a_reason(
 ) -> None:
     socket = await attached(connect, running)
     await socket.send_to(bytes_data=b"x" * (64 * 1024 + 1))
-    assert (await told(socket, "closing"))["code"] == 1009
-    assert await closed_with(socket) == 1009
+    assert (await told(socket, "closing"))["code"] == 4009
+    assert await closed_with(socket) == 4009
 
 
 async def test_a_broken_message_ends_the_connection(
@@ -333,7 +334,7 @@ async def test_an_ended_sandbox_is_told_from_a_broken_line(
 ) -> None:
     socket = await attached(connect, running)
     client_of.streams[0].frames_to_send.put_nowait(None)
-    assert await closed_with(socket) == 1013, "the sandbox runs: come back"
+    assert await closed_with(socket) == 4013, "the sandbox runs: come back"
     socket = await attached(connect, running)
     await sync_to_async(Sandbox.objects.update)(state="ended")
     client_of.streams[1].frames_to_send.put_nowait(None)
@@ -455,3 +456,8 @@ async def test_a_page_that_does_not_read_costs_a_fixed_amount(
     assert pictures[-1] < 30, "sixteen unanswered messages, and then no more"
     await socket.send_json_to({"type": "ack", "number": 16})
     assert (await told(socket, "picture"))["place"] == 59
+
+
+def test_every_close_code_is_one_that_an_application_may_send() -> None:
+    for code in (ENDED, EXPIRED, FORBIDDEN, BAD_MESSAGE, TOO_BIG, TRY_AGAIN, REPLACED):
+        assert 3000 <= code <= 4999, "Daphne raises instead of closing"
