@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.apiserver import tables
 from sandbox.cluster.apiserver.formats import JSON, Accept, respond
 from sandbox.cluster.apiserver.messages import Response
+from sandbox.cluster.apiserver.room import SMALL
 from sandbox.cluster.change import decode
 from sandbox.cluster.resources.resource import Resource
 from sandbox.cluster.store import Stored
@@ -96,8 +97,32 @@ def many(resource: Resource, page: Page, how: Accept, *, now: datetime, include:
         return respond(_list(f"{resource.kind}List", resource.api_version, page, items), how)
     frame = _list(f"{resource.kind}List", resource.api_version, page, [])
     opening = json.dumps(frame, separators=(",", ":")).encode().removesuffix(b"]}")
-    body = opening + b",".join(_item(resource, stored) for stored in page.found) + b"]}\n"
-    return Response(body=body, content_type=JSON)
+    pieces = _spliced(opening, resource, page.found)
+    if sum(len(stored.body) for stored in page.found) > SMALL:
+        return Response(stream=_in_chunks(pieces), content_type=JSON)
+    return Response(body=b"".join(pieces), content_type=JSON)
+
+
+def _spliced(opening: bytes, resource: Resource, found: Sequence[Stored]) -> Iterator[bytes]:
+    yield opening
+    for number, stored in enumerate(found):
+        if number:
+            yield b","
+        yield _item(resource, stored)
+    yield b"]}\n"
+
+
+async def _in_chunks(pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Join pieces to chunks when they are sent: a large list never exists as a whole, however many ask for it."""
+    chunk: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        chunk.append(piece)
+        size += len(piece)
+        if size > SMALL:
+            yield b"".join(chunk)
+            chunk, size = [], 0
+    yield b"".join(chunk)
 
 
 def _item(resource: Resource, stored: Stored) -> bytes:
