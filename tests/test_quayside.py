@@ -18,7 +18,7 @@ def _function(name: str) -> str:
 
 
 def _make_front_end(folder: Path, *modes: str) -> list[str]:
-    """How npm was called when the front end was made for each of `modes` in turn."""
+    """How npm was called when the front end was made for each of `modes` in turn; a mode of several words is run."""
     calls, npm, python = folder / "calls", folder / "bin" / "npm", folder / ".venv" / "bin" / "python"
     for path in (npm, python, folder / "static" / "vendor" / "any", *(folder / name for name in INPUTS)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def _make_front_end(folder: Path, *modes: str) -> list[str]:
         [_function("stamp_of")] if "\nstamp_of() {\n" in SCRIPT else re.findall(r"^stamp_of\(\).*", SCRIPT, re.M)
     )
     script = "\n".join(["set -eu", "say() { :; }", "die() { exit 1; }", *functions])
-    script += "".join(f"\nmake_front_end {mode}" for mode in modes)
+    script += "".join(f"\n{mode}" if " " in mode else f"\nmake_front_end {mode}" for mode in modes)
     path = f"{npm.parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(["sh", "-c", script], cwd=folder, env={"PATH": path}, check=True, timeout=20)
     return calls.read_text().splitlines()
@@ -46,3 +46,8 @@ def test_up_installs_no_package_of_the_tests_and_twice_is_once(tmp_path: Path) -
 
 def test_the_tests_install_theirs_even_after_up_and_up_keeps_them(tmp_path: Path) -> None:
     assert _make_front_end(tmp_path, "run", "test", "test", "run") == ["ci --omit=dev", "ci --include=dev"]
+
+
+def test_up_keeps_what_the_tests_installed_when_the_lock_changes(tmp_path: Path) -> None:
+    calls = _make_front_end(tmp_path, "test", "echo more >>package-lock.json", "run")
+    assert calls == ["ci --include=dev", "ci --include=dev"]
