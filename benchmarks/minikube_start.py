@@ -49,19 +49,21 @@ async def _minikube_start(terminal: Terminal) -> float:
 
 
 async def _class(site: Site) -> float:
-    terminals = []
-    for _ in range(CLASS):
-        learner = Learner(site)
+    learners = [Learner(site) for _ in range(CLASS)]
+    for learner in learners:
         await learner.open_page()
-        terminals.append(await learner.start())
+        await (await learner.start()).socket.close()  # who waits does not read, and would be taken for gone
     gate = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(terminal: Terminal) -> None:
+    async def one(learner: Learner) -> None:
         async with gate:
+            terminal = await learner.terminal()
+            await terminal.wait_for_prompt()
             await _minikube_start(terminal)
+            await terminal.socket.close()
 
     began = time.perf_counter()
-    await asyncio.gather(*(one(terminal) for terminal in terminals))
+    await asyncio.gather(*(one(learner) for learner in learners))
     return time.perf_counter() - began
 
 
