@@ -13,6 +13,8 @@ PAGE_TEXTS: dict[str, str | Promise] = {
         "Press Start and you get a computer of your own with a small Kubernetes in it. "
         "Whatever you do there, you cannot break anything."
     ),
+    "start-at": _("Start at step {number}"),
+    "start-at-body": _("The steps before it are done for you: you begin with what they leave behind."),
     "starting-title": _("Getting your sandbox ready"),
     "starting-seconds": _("{seconds} seconds so far"),
     "stage-sandbox": _("Start the sandbox"),
@@ -70,7 +72,10 @@ PAGE_TEXTS: dict[str, str | Promise] = {
     "close": _("Close"),
     "reset": _("Reset"),
     "reset-title": _("Begin this step with a fresh sandbox?"),
-    "reset-body": _("Everything in the present sandbox is lost. The steps you have passed stay passed."),
+    "reset-body": _(
+        "Everything in the present sandbox is lost; the steps before this one are done for you. "
+        "The steps you have passed stay passed."
+    ),
     "end": _("End the sandbox"),
     "end-title": _("End the sandbox?"),
     "end-body": _("Everything in it is lost. The steps you have passed stay passed."),

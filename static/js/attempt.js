@@ -67,6 +67,7 @@ export class Attempt extends EventTarget {
   /** The learner looks at a step; "" is the last page. */
   async look(step) {
     this.stepShown = step;
+    this.emit("look", { step });
     if (!this.state) return;
     if (this.socket?.ready) this.socket.sendObject({ type: "step", step });
     else this.take(await post(this.address("step"), { step }));

@@ -16,6 +16,7 @@ export class Cover {
     this.attempt = attempt;
     this.since = 0;
     attempt.addEventListener("state", () => this.render());
+    attempt.addEventListener("look", () => this.render());
     attempt.addEventListener("left", () => this.message(text("left-title"), text("left-body"), [this.reloadButton()]));
     attempt.addEventListener("solution", ({ detail }) => this.playing(detail));
     this.render();
@@ -27,13 +28,20 @@ export class Cover {
     this.element.hidden = state === "ready";
     if (state !== "requested" && state !== "starting") clearInterval(this.clock);
     // Drawing the same again would take the focus from the button.
-    const drawn = JSON.stringify([state, sandbox?.stage, sandbox?.stages, sandbox?.error, sandbox?.message]);
+    const drawn = JSON.stringify([this.place(), state, sandbox?.stage, sandbox?.stages, sandbox?.error, sandbox?.message]);
     if (drawn === this.drawn) return;
     this.drawn = drawn;
     if (state === "none") this.invitation();
     else if (state === "requested" || state === "starting") this.stages(sandbox);
     else if (state === "failed") this.message(text("failed-title"), sandbox.error, [this.startButton("try-again")], "alert");
     else if (state === "ended") this.message(text("ended-title"), sandbox.message, [this.startButton("start-again")]);
+  }
+
+  /** The number of the step that is shown, when steps come before it; they are done for who starts here. */
+  place() {
+    const dot = document.querySelector(`[data-step="${CSS.escape(this.attempt.stepShown)}"] .step-dot`);
+    const number = Number(dot?.textContent ?? 1);
+    return number > 1 ? number : null;
   }
 
   show(...children) {
@@ -44,7 +52,7 @@ export class Cover {
   invitation() {
     this.show(
       make("h2", { textContent: text("start-title") }),
-      make("p", { textContent: text("start-body") }),
+      make("p", { textContent: this.place() ? text("start-at-body") : text("start-body") }),
       make("div", { className: "cover-actions" }, this.startButton("start")),
     );
   }
@@ -94,7 +102,9 @@ export class Cover {
   }
 
   startButton(label) {
-    const button = make("button", { type: "button", className: "button primary large", textContent: text(label) });
+    const number = label === "start" ? this.place() : null;
+    const words = number ? text("start-at", { number }) : text(label);
+    const button = make("button", { type: "button", className: "button primary large", textContent: words });
     button.dataset.action = "start";
     button.addEventListener("click", () => this.start(button));
     return button;

@@ -4,6 +4,9 @@ import { copyText } from "quayside/copy";
 import { text } from "quayside/text";
 
 const PROMPT_WITHIN = 5000;
+/** A command whose running means that a shell waits for input in its place: `bash`, `kubectl exec -ti web -- sh`. */
+const OPENS_SHELL =
+  /^\s*(?:(?:\/\S*\/)?(?:ba|da|a|z)?sh(?:\s+-[il]+)*|(?:kubectl|k|docker)\s.*\s-(?:it|ti|i|t|-stdin|-tty)\b.*\s(?:\/\S*\/)?(?:ba|da|a|z)?sh|minikube\s+ssh)\s*$/;
 
 export class Runner {
   /** `announce(sentence)` speaks; `showTerminal()` brings the terminal into view on a narrow page. */
@@ -47,9 +50,11 @@ export class Runner {
     this.showTerminal();
     const view = this.tabs.select(terminal);
     if (pressesKey) return view.run(command);
-    if (button.dataset.interrupt && this.tabs.doing.get(terminal)) view.interrupt();
-    else if (typeof this.tabs.doing.get(terminal) === "string") return this.offer(button, terminal, command, newline);
-    await this.type(terminal, command, newline);
+    const doing = this.tabs.doing.get(terminal);
+    if (button.dataset.interrupt && doing) view.interrupt();
+    else if (typeof doing === "string" && OPENS_SHELL.test(doing)) view.run(command, { newline });
+    else if (typeof doing === "string") return this.offer(button, terminal, command, newline);
+    if (!OPENS_SHELL.test(doing ?? "") || button.dataset.interrupt) await this.type(terminal, command, newline);
     button.classList.add("ran");
   }
 

@@ -122,7 +122,7 @@ export class Steps {
     });
     article?.classList.toggle("undone", this.passed.has(step) && checks.some((check) => !check.passed));
     const said = missing.join(" ");
-    if (step === this.current && said && said !== this.said && this.helpful) this.announce(said);
+    if (step === this.current && said && said !== this.said && this.helpful) this.announce(said, { seen: false });
     this.said = said;
   }
 

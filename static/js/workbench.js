@@ -22,12 +22,12 @@ const bench = byId("bench");
 const preferences = new Preferences();
 const attempt = new Attempt(data("addresses"), data("state"));
 
-/** Say it to who cannot see it, and show it to who can for a moment. */
-function announce(sentence) {
+/** Say it to who cannot see it, and show it to who can for a moment, unless they see it elsewhere already. */
+function announce(sentence, { seen = true } = {}) {
   const said = byId("announcement");
   said.textContent = "";
   requestAnimationFrame(() => (said.textContent = sentence));
-  said.classList.add("shown");
+  said.classList.toggle("shown", seen);
   clearTimeout(announce.timer);
   announce.timer = setTimeout(() => said.classList.remove("shown"), 5000);
 }

@@ -27,6 +27,35 @@ def test_a_step_ticks_itself_and_says_what_is_missing(bench: Bench) -> None:
     bench.screenshot("step-passed")
 
 
+def test_what_is_missing_is_said_without_covering_it(bench: Bench) -> None:
+    bench.start()
+    bench.type("false\n")
+    bench.page.locator("article:not([hidden]) [data-check]").click()
+    expect(bench.page.locator("#announcement")).to_have_class("announcement shown")
+    bench.type("echo hello\n")
+    expect(bench.page.locator("article:not([hidden]) .tasks > li").nth(0)).to_have_class("done")
+    bench.ask("bench.steps.verdicts({step: 'hello', checks: [{passed: false, hint: 'Say it.'}]})")
+    expect(bench.page.locator("#announcement")).to_have_text("Say it.")
+    expect(bench.page.locator("#announcement")).to_have_class("announcement")
+
+
+def test_a_lesson_can_be_started_at_any_step(bench: Bench) -> None:
+    bench.open()
+    expect(bench.page.locator("[data-action=start]")).to_have_text("Start")
+    bench.go_to("two")
+    expect(bench.page.locator("[data-action=start]")).to_have_text("Start at step 2")
+    expect(bench.page.locator("#cover")).to_contain_text("The steps before it are done for you")
+    bench.page.locator("[data-action=start]").click()
+    bench.until_prompt()
+    assert bench.ask("bench.attempt.state.step") == "two"
+    bench.type("echo before\n")
+    bench.until_shown("\nbefore")
+    bench.page.locator("article:not([hidden]) .start-here").click()
+    bench.page.locator("dialog.question .primary").click()
+    bench.until(lambda: "before" not in bench.shown(), "the sandbox is still the old one")
+    bench.until_prompt()
+
+
 def test_progress_survives_a_reload(bench: Bench) -> None:
     bench.start()
     bench.go_to("two")
