@@ -51,10 +51,13 @@ export class Runner {
     const view = this.tabs.select(terminal);
     if (pressesKey) return view.run(command);
     const doing = this.tabs.doing.get(terminal);
-    if (button.dataset.interrupt && doing) view.interrupt();
-    else if (typeof doing === "string" && OPENS_SHELL.test(doing)) view.run(command, { newline });
-    else if (typeof doing === "string") return this.offer(button, terminal, command, newline);
-    if (!OPENS_SHELL.test(doing ?? "") || button.dataset.interrupt) await this.type(terminal, command, newline);
+    if (typeof doing === "string" && OPENS_SHELL.test(doing) && !button.dataset.interrupt) {
+      view.run(command, { newline });
+    } else {
+      if (button.dataset.interrupt && doing) view.interrupt();
+      else if (typeof doing === "string") return this.offer(button, terminal, command, newline);
+      await this.type(terminal, command, newline);
+    }
     button.classList.add("ran");
   }
 

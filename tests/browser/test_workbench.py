@@ -79,6 +79,18 @@ def test_a_running_program_is_named_and_can_be_stopped(bench: Bench) -> None:
     bench.until(lambda: bench.shown().count("sleep 100") == 2, "it was not stopped and run again")
 
 
+def test_a_shell_inside_the_shell_takes_commands(bench: Bench) -> None:
+    bench.start()
+    bench.go_to("two")
+    bench.type("bash\n")
+    bench.until(lambda: bench.ask("bench.tabs.doing.get('1')") == "bash", "bash does not run")
+    bench.type("PS1='inside$ '\n")
+    bench.until_shown("\ninside$")
+    bench.run_button("sleep 100").click()
+    bench.until_shown("inside$ sleep 100")
+    expect(bench.page.locator(".run-offer")).to_have_count(0)
+
+
 def test_or_the_command_runs_in_a_new_tab(bench: Bench) -> None:
     bench.start()
     bench.go_to("two")
