@@ -33,7 +33,9 @@ def _make_front_end(folder: Path, *modes: str) -> list[str]:
     functions += (
         [_function("stamp_of")] if "\nstamp_of() {\n" in SCRIPT else re.findall(r"^stamp_of\(\).*", SCRIPT, re.M)
     )
-    script = "\n".join(["set -eu", "say() { :; }", "die() { exit 1; }", *functions])
+    script = "\n".join(
+        ["set -eu", "say() { :; }", "need_checkout() { :; }", "need_room() { :; }", "die() { exit 1; }", *functions]
+    )
     script += "".join(f"\n{mode}" if " " in mode else f"\nmake_front_end {mode}" for mode in modes)
     path = f"{npm.parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(["sh", "-c", script], cwd=folder, env={"PATH": path}, check=True, timeout=20)
