@@ -15,6 +15,7 @@ from sandbox.cluster.admission.priorities import Priorities
 from sandbox.cluster.admission.quotas import Quotas
 from sandbox.cluster.admission.service_accounts import ServiceAccounts
 from sandbox.cluster.admission.service_addresses import ServiceAddresses
+from sandbox.cluster.admission.storage import Storage
 from sandbox.cluster.api.clock import Clock, SystemClock
 from sandbox.cluster.apiserver import openapi
 from sandbox.cluster.apiserver.api import Api, Endpoints
@@ -33,6 +34,7 @@ from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.config import ClusterConfig
 from sandbox.cluster.controller import ControllerLoop
 from sandbox.cluster.controllers.all import ControllersConfig, controllers
+from sandbox.cluster.controllers.volume_binder import NoTree
 from sandbox.cluster.default_roles import ensure_default_roles
 from sandbox.cluster.dns import DnsServer, Names
 from sandbox.cluster.journal import Journal
@@ -41,6 +43,7 @@ from sandbox.cluster.kubelet.crun import CrunRuntime
 from sandbox.cluster.kubelet.runtime import ContainerRuntime
 from sandbox.cluster.kubelet.simulated import SimulatedRuntime
 from sandbox.cluster.node_pool import NodePool, identity, kept_running
+from sandbox.cluster.node_tree import NodeTree
 from sandbox.cluster.pki import Authority, TokenSigner, kubeconfig, public_kubeconfig, write_kubeconfig
 from sandbox.cluster.proxy import ServiceProxy
 from sandbox.cluster.registry import Registry
@@ -76,6 +79,7 @@ class ControlPlane:
                 ServiceAddresses(config.service_cidr, config.node_ports, chance=chance),
                 ServiceAccounts(chance=chance),
                 Priorities(),
+                Storage(),
                 Limits(),
                 Quotas(),
             ),
@@ -209,7 +213,11 @@ async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
     listed = controllers(
         registry,
         clock=clock,
-        config=ControllersConfig(ca_certificate=plane.authority.certificate.decode(), pod_cidr=config.pod_cidr),
+        config=ControllersConfig(
+            ca_certificate=plane.authority.certificate.decode(),
+            pod_cidr=config.pod_cidr,
+            tree=NodeTree(config.node_root) if config.runtime == "crun" else NoTree(),
+        ),
     )
     async with asyncio.TaskGroup() as group:
         for controller in (*listed, Scheduler(registry, clock=clock)):

@@ -14,15 +14,25 @@ from sandbox.cluster.resources.all import (
     NAMESPACES,
     PRIORITYCLASSES,
     SERVICES,
+    STORAGECLASSES,
 )
 from sandbox.cluster.resources.priorityclasses import SYSTEM
 from sandbox.cluster.resources.resource import Resource
+from sandbox.cluster.resources.storageclasses import DEFAULT, PROVISIONER
 
 _DESCRIPTIONS = {
     "system-cluster-critical": (
         "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
     ),
     "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
+}
+_STANDARD = {
+    "metadata": {
+        "name": "standard",
+        "labels": {"addonmanager.kubernetes.io/mode": "EnsureExists"},
+        "annotations": {DEFAULT: "true"},
+    },
+    "provisioner": PROVISIONER,
 }
 NAMES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -32,6 +42,7 @@ def bootstrap(registry: Registry, *, service_ip: str, api_server: tuple[str, int
     for name in NAMES:
         _ensure(registry, NAMESPACES, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
     _priorities(registry)
+    _ensure(registry, STORAGECLASSES, _STANDARD)
     _service(registry, service_ip, api_server)
     _dns(registry, str(ipaddress.IPv4Address(service_ip) + 9))
     _cluster_info(registry, kubeconfig)

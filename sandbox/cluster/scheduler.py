@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from sandbox.cluster import volumes
 from sandbox.cluster.api import quantity
 from sandbox.cluster.api.clock import Clock, stamp
 from sandbox.cluster.api.errors import ApiError, Conflict
@@ -17,6 +18,8 @@ from sandbox.cluster.events import scheduling_event
 from sandbox.cluster.registry import Change, Registry
 from sandbox.cluster.resources.events import EVENTS
 from sandbox.cluster.resources.nodes import NODES
+from sandbox.cluster.resources.persistentvolumeclaims import PERSISTENTVOLUMECLAIMS
+from sandbox.cluster.resources.persistentvolumes import PERSISTENTVOLUMES
 from sandbox.cluster.resources.pods import PODS
 
 log = logging.getLogger(__name__)
@@ -80,7 +83,15 @@ class Scheduler:
 
     def watches(self) -> Sequence[Watch]:
         """Nodes first: the pods that exist at the start are judged with them in sight."""
-        return (Watch(NODES, self._node_changed), Watch(PODS, self._pod_changed))
+        return (
+            Watch(NODES, self._node_changed),
+            Watch(PODS, self._pod_changed),
+            Watch(PERSISTENTVOLUMECLAIMS, self._claim_changed),
+            Watch(PERSISTENTVOLUMES, self._claim_changed),
+        )
+
+    def _claim_changed(self, _change: Change) -> Iterable[Key]:
+        return tuple(self._waiting)
 
     def _node_changed(self, change: Change) -> Iterable[Key]:
         self._nodes = None
@@ -132,6 +143,8 @@ class Scheduler:
             message = "Scheduling is blocked due to non-empty scheduling gates"
             self._refuse(key, "SchedulingGated", message)
             return None
+        if not self._has_volumes(pod, key):
+            return _RETRY
         nodes = self._known_nodes()
         wanted = requests_of(pod["spec"])
         faults = {node.name: self._faults(pod, node, wanted) for node in nodes}
@@ -142,6 +155,20 @@ class Scheduler:
         best = min(fitting, key=lambda node: self._cost(pod, node))
         self._bind(pod, key, best.name, evaluated=(len(nodes), len(fitting)))
         return None
+
+    def _has_volumes(self, pod: Object, key: Key) -> bool:
+        """Whether every claim of the pod is bound; else it waits, and what it waits for is said."""
+        obstacle = volumes.obstacle(self._registry, pod)
+        if obstacle:
+            total = len(self._known_nodes())
+            counted = f"{total} {obstacle}" if obstacle == volumes.UNAVAILABLE else obstacle
+            available = f"0/{total} nodes are available: "
+            why = f"{available}{counted}. preemption: {available}{total} Preemption is not helpful for scheduling."
+            self._say(pod, key, why)
+        elif obstacle is not None:
+            # The binder has seen the pod and is about to bind.
+            self._waiting.setdefault(key, "")
+        return obstacle is None
 
     def _known_nodes(self) -> Sequence[NodeFacts]:
         if self._nodes is None:
@@ -222,6 +249,8 @@ class Scheduler:
                 return [f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"]
         if not matches_affinity(spec, node):
             return ["node(s) didn't match Pod's node affinity/selector"]
+        if not all(_matches_any(required, node) for required in volumes.affinities(self._registry, pod)):
+            return ["node(s) didn't match PersistentVolume's node affinity"]
         load = self._loads.get(facts.name) or Load()
         if any(load.host_ports[port] > 0 for port in host_ports_of(spec)):
             return ["node(s) didn't have free ports for the requested pod ports"]
@@ -340,7 +369,12 @@ def matches_affinity(spec: Object, node: Object) -> bool:
     )
     if affinity is None:
         return True
-    return any(_matches_term(term, node) for term in affinity.get("nodeSelectorTerms") or ())
+    return _matches_any(affinity, node)
+
+
+def _matches_any(selector: Object, node: Object) -> bool:
+    """Whether one term of a NodeSelector holds for a node."""
+    return any(_matches_term(term, node) for term in selector.get("nodeSelectorTerms") or ())
 
 
 def preference(pod: Object, node: Object) -> int:

@@ -21,10 +21,12 @@ from sandbox.cluster.controllers.namespace_contents import RootCAController, Ser
 from sandbox.cluster.controllers.node import NodeController, NodeTimes, PodGarbageCollector
 from sandbox.cluster.controllers.pod_views import PodViews
 from sandbox.cluster.controllers.replicaset import ReplicaSetController
-from sandbox.cluster.controllers.resourcequota import ResourceQuotaController
 from sandbox.cluster.controllers.replicationcontroller import REPLICATION_CONTROLLER
+from sandbox.cluster.controllers.resourcequota import ResourceQuotaController
 from sandbox.cluster.controllers.role_aggregation import RoleAggregationController
 from sandbox.cluster.controllers.statefulset import StatefulSetController
+from sandbox.cluster.controllers.volume_binder import NoTree, Tree, VolumeBinder
+from sandbox.cluster.controllers.volume_reclaim import ClaimProtection, VolumeReclaimer
 from sandbox.cluster.registry import Registry
 
 
@@ -36,6 +38,8 @@ class ControllersConfig:
     """PEM, for kube-root-ca.crt."""
     pod_cidr: str = "10.244.0.0/16"
     node_times: NodeTimes = field(default_factory=NodeTimes)
+    tree: Tree = field(default_factory=NoTree)
+    """Where provisioned volumes lie."""
 
 
 def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) -> Sequence[Controller]:
@@ -45,6 +49,9 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         ServiceAccountController(registry),
         RoleAggregationController(registry),
         ResourceQuotaController(registry),
+        VolumeBinder(registry, tree=config.tree, clock=clock),
+        VolumeReclaimer(registry, tree=config.tree, clock=clock),
+        ClaimProtection(registry),
         RootCAController(registry, certificate=config.ca_certificate),
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),

@@ -14,6 +14,8 @@ from sandbox.cluster.kubelet.paths import PathFault, kind_of, resolve_inside
 from sandbox.cluster.kubelet.runtime import Mount
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.configmaps import CONFIGMAPS
+from sandbox.cluster.resources.persistentvolumeclaims import PERSISTENTVOLUMECLAIMS
+from sandbox.cluster.resources.persistentvolumes import PERSISTENTVOLUMES
 from sandbox.cluster.resources.resource import Resource
 from sandbox.cluster.resources.secrets import SECRETS
 
@@ -56,6 +58,7 @@ class Volumes:
         self._node_root = node_root
         self._issue_token = issue_token
         self._paths: dict[str, Path] = {}
+        self._read_only: set[str] = set()
         self._written: dict[str, Mapping[str, File]] = {}
         self._tokens: dict[str, tuple[float, str]] = {}
 
@@ -98,6 +101,9 @@ class Volumes:
         if "hostPath" in volume:
             self._host_path(name, volume["hostPath"])
             return
+        if "persistentVolumeClaim" in volume:
+            self._claim(name, volume["persistentVolumeClaim"], pod)
+            return
         kind, source = next(((key, value) for key, value in volume.items() if key != "name"), ("emptyDir", {}))
         if kind == "emptyDir":
             self._empty_dir(name)
@@ -134,13 +140,32 @@ class Volumes:
             raise PathFault(f"hostPath type check failed: {path} is not a {wanted}")
         self._paths[name] = found
 
+    def _claim(self, name: str, source: Object, pod: Object) -> None:
+        """The directory of the volume that a claim is bound to."""
+        wanted = source.get("claimName", "")
+        claim = self._registry.find(PERSISTENTVOLUMECLAIMS, Key(pod["metadata"]["namespace"], wanted))
+        if claim is None:
+            raise PathFault(f'persistentvolumeclaim "{wanted}" not found')
+        volume = self._registry.find(PERSISTENTVOLUMES, Key("", claim["spec"].get("volumeName") or ""))
+        if volume is None or (claim.get("status") or {}).get("phase") != "Bound":
+            raise PathFault(f'persistentvolumeclaim "{wanted}" is not bound')
+        spec = volume["spec"]
+        if "hostPath" in spec:
+            self._host_path(name, spec["hostPath"])
+        elif "local" in spec:
+            self._host_path(name, {"path": spec["local"].get("path", ""), "type": "Directory"})
+        else:
+            raise PathFault("no volume plugin matched")
+        if source.get("readOnly"):
+            self._read_only.add(name)
+
     def _mount(self, mount: Object, variables: Mapping[str, str]) -> Mount:
         name, target = mount["name"], mount["mountPath"]
         target = target if target.startswith("/") else f"/{target}"
         if name not in self._paths:
             raise VolumeFault(f'volume "{name}" is not there')
         # What the kubelet writes itself is never writable inside.
-        read_only = bool(mount.get("readOnly")) or name in self._written
+        read_only = bool(mount.get("readOnly")) or name in self._written or name in self._read_only
         sub_path = mount.get("subPath") or env.expand(mount.get("subPathExpr") or "", variables)
         if not sub_path:
             return Mount(str(self._paths[name]), target, read_only)

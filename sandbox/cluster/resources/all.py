@@ -15,6 +15,8 @@ from sandbox.cluster.resources.leases import LEASES
 from sandbox.cluster.resources.limitranges import LIMITRANGES
 from sandbox.cluster.resources.namespaces import NAMESPACES
 from sandbox.cluster.resources.nodes import NODES
+from sandbox.cluster.resources.persistentvolumeclaims import PERSISTENTVOLUMECLAIMS
+from sandbox.cluster.resources.persistentvolumes import PERSISTENTVOLUMES
 from sandbox.cluster.resources.pods import PODS
 from sandbox.cluster.resources.priorityclasses import PRIORITYCLASSES
 from sandbox.cluster.resources.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
@@ -26,6 +28,7 @@ from sandbox.cluster.resources.secrets import SECRETS
 from sandbox.cluster.resources.serviceaccounts import SERVICEACCOUNTS
 from sandbox.cluster.resources.services import SERVICES
 from sandbox.cluster.resources.statefulsets import STATEFULSETS
+from sandbox.cluster.resources.storageclasses import STORAGECLASSES
 
 __all__ = [
     "CLUSTERROLEBINDINGS",
@@ -43,6 +46,8 @@ __all__ = [
     "LIMITRANGES",
     "NAMESPACES",
     "NODES",
+    "PERSISTENTVOLUMECLAIMS",
+    "PERSISTENTVOLUMES",
     "PODS",
     "PRIORITYCLASSES",
     "REPLICASETS",
@@ -55,6 +60,7 @@ __all__ = [
     "SERVICEACCOUNTS",
     "SERVICES",
     "STATEFULSETS",
+    "STORAGECLASSES",
 ]
 
 RESOURCES: tuple[Resource, ...] = (
@@ -64,6 +70,8 @@ RESOURCES: tuple[Resource, ...] = (
     LIMITRANGES,
     NAMESPACES,
     NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
     PODS,
     REPLICATIONCONTROLLERS,
     RESOURCEQUOTAS,
@@ -81,6 +89,7 @@ RESOURCES: tuple[Resource, ...] = (
     CLUSTERROLES,
     ROLEBINDINGS,
     ROLES,
+    STORAGECLASSES,
     PRIORITYCLASSES,
     LEASES,
     ENDPOINTSLICES,
