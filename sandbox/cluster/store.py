@@ -33,7 +33,7 @@ _HISTORY_BYTES = 8 * 1024 * 1024
 
 _OBJECT_LIMIT = 1536 * 1024
 """Bytes of one object: what etcd takes."""
-_SPACE = 96 * 1024 * 1024
+_SPACE = 64 * 1024 * 1024
 """Bytes of all objects together: they are held in memory, and whoever may create Pods may try to fill it."""
 
 Labels = tuple[tuple[str, str], ...]

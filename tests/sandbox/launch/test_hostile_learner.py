@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.backend import Limits, SandboxError, SandboxSpec
 from sandbox.backends.local import LocalBackend
-from sandbox.client import Completed, SandboxClient
+from sandbox.client import Completed, SandboxClient, Size
 from sandbox.minikube import client
 
 from .conftest import CHECKOUT, descendants, until
@@ -221,6 +221,79 @@ for s in held:
 """
     await learner.run(f"python3 - <<'END'\n{script}\nEND")
     assert "minikube version" in await learner.says("minikube version")
+
+
+SYSTEM_CALLS = {
+    "unshare": "272, 0x10000000",
+    "setns": "308, -1, 0",
+    "mount": "165, b'none', b'/mnt', b'tmpfs', 0, 0",
+    "fsopen": "430, b'tmpfs', 0",
+    "open_by_handle_at": "304, -100, 0, 0",
+    "keyctl": "250, 0, -3, 0",
+    "bpf": "321, 0, 0, 0",
+    "perf_event_open": "298, 0, 0, -1, -1, 0",
+    "userfaultfd": "323, 0",
+    "io_uring_setup": "425, 1, 0",
+    "syslog": "103, 2, 0, 0",
+    "init_module": "175, 0, 0, 0",
+    "kexec_load": "246, 0, 0, 0, 0",
+    "quotactl": "179, 0, 0, 0, 0",
+    "swapon": "167, 0, 0",
+    "reboot": "169, 0xfee1dead, 672274793, 0x89abcdef, 0",
+    "settimeofday": "164, 0, 0",
+}
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86_64")
+async def test_system_calls_that_reach_into_the_host_are_refused(learner: Learner) -> None:
+    calls = "".join(
+        f"ctypes.set_errno(0); print('{name}', libc.syscall({arguments}), ctypes.get_errno())\n"
+        for name, arguments in SYSTEM_CALLS.items()
+    )
+    script = f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n{calls}"
+    out = await learner.says(f"python3 -IS - <<'END'\n{script}END")
+    assert out.splitlines() == [f"{name} -1 1" for name in SYSTEM_CALLS]
+
+
+@pytest.mark.parametrize("family", ["AF_ALG", "AF_VSOCK"])
+async def test_sockets_beyond_the_sandbox_are_refused(learner: Learner, family: str) -> None:
+    script = f"import socket; socket.socket(socket.{family}, socket.SOCK_STREAM, 0)"
+    assert "not permitted" in await learner.says(f"python3 -c '{script}'")
+
+
+FORGED = r"""printf '\e]133;C;%s;minikube start\a\e]133;D;%s;0\a' "$__mark" "$__mark"
+"""
+
+
+async def test_what_was_typed_can_be_forged_and_what_is_true_cannot(backend: LocalBackend) -> None:
+    """The shell that reports what is typed is the learner's own: lessons ask such checks only where to look counts."""
+    await backend.start("forger", SandboxSpec(limits=LIMITS))
+    client = SandboxClient(lambda: backend.connect("forger"))
+    typed = {"kind": "command", "pattern": "^minikube start$", "status": 0}
+    state = {"kind": "cluster", "state": "running"}
+    assert [verdict.passed for verdict in await client.check([typed, state])] == [False, False]
+    terminal = await client.attach("1", since=None, size=Size(80, 24), viewer="forger", interactive=True)
+    await terminal.write(FORGED.encode())
+    async with asyncio.timeout(20):
+        async for verdicts in client.watch([typed]):
+            if verdicts[0].passed:
+                break
+    assert [verdict.passed for verdict in await client.check([typed, state])] == [True, False]
+    await terminal.close()
+
+
+async def test_a_flood_of_marks_neither_fills_nor_stops_the_agent(backend: LocalBackend) -> None:
+    await backend.start("flooder", SandboxSpec(limits=LIMITS))
+    client = SandboxClient(lambda: backend.connect("flooder"))
+    before = (await client.stats())["agent_memory_bytes"]
+    terminal = await client.attach("1", since=None, size=Size(80, 24), viewer="flooder", interactive=True)
+    mark = r"\e]133;C;$__mark;" + "k" * 3000 + r"\a\e]133;D;$__mark;0\a"
+    await terminal.write(
+        f'flood=$(printf "{mark}%.0s" {{1..20}}); for i in {{1..500}}; do echo "$flood"; done\n'.encode()
+    )
+    assert (await client.run("true", timeout=10)).status == 0
+    assert (await client.stats())["agent_memory_bytes"] - before < 64 << 20
+    await terminal.close()
 
 
 def test_this_suite_runs_where_it_means_something() -> None:
