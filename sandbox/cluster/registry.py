@@ -73,7 +73,9 @@ class Registry:
         self._chance = chance or random.SystemRandom()
         self._admission = tuple(admission)
         self._merging = merging
-        self._resources = {resource.qualified: resource for resource in reversed(resources)}
+        self._resources: dict[str, Resource] = {}
+        for resource in resources:
+            self._resources.setdefault(resource.qualified, resource)
 
     # Resources
 

@@ -98,6 +98,9 @@ def pod_spec(pod: Object, *, node: str, cluster_dns: str, cluster_domain: str) -
         alias["ip"]: tuple(alias.get("hostnames") or ()) for alias in spec.get("hostAliases") or ()
     }
     host_network = bool(spec.get("hostNetwork"))
+    full_name = ""
+    if spec.get("subdomain") and not host_network:
+        full_name = f"{hostname_of(pod)}.{spec['subdomain']}.{metadata['namespace']}.svc.{cluster_domain}"
     return PodSpec(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -105,6 +108,7 @@ def pod_spec(pod: Object, *, node: str, cluster_dns: str, cluster_domain: str) -
         hostname=node if host_network else hostname_of(pod),
         node=node,
         host_network=host_network,
+        full_name=full_name,
         hosts=aliases,
         nameservers=nameservers,
         searches=searches,

@@ -164,10 +164,11 @@ fe00::2\tip6-allrouters
 
 def hosts_file(address: str, pod: PodSpec) -> str:
     """What /etc/hosts says in the pod, as kubelet writes it."""
-    lines = [_HOSTS, f"{address}\t{pod.hostname}\n"]
+    names = (pod.full_name, pod.hostname) if pod.full_name else (pod.hostname,)
+    lines = [_HOSTS, "\t".join((address, *names)) + "\n"]
     if pod.hosts:
         lines.append("\n# Entries added by HostAliases.\n")
-        lines += ["\t".join((alias, *names)) + "\n" for alias, names in pod.hosts.items()]
+        lines += ["\t".join((alias, *more)) + "\n" for alias, more in pod.hosts.items()]
     return "".join(lines)
 
 

@@ -82,6 +82,8 @@ class PodSpec:
     hostname: str
     node: str
     host_network: bool = False
+    full_name: str = ""
+    """Its name in DNS, of a pod with a subdomain."""
     hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Extra lines of /etc/hosts: address → names."""
     nameservers: Sequence[str] = ()
@@ -178,7 +180,7 @@ class ContainerRuntime(Protocol):
         """Whether `pull` would have nothing to do (`Container image … already present on machine`)."""
 
     async def run(self, pod: PodSpec) -> PodSandbox:
-        """Make the namespaces of the pod and its address; running what runs returns what is there. Raises StartError."""
+        """Make the namespaces of the pod and its address; one that runs is returned as it is. Raises StartError."""
 
     async def adopt(self) -> Mapping[str, Mapping[str, Container]]:
         """Pods by uid whose containers survived, each with its containers by `name/attempt`."""

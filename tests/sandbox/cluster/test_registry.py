@@ -61,6 +61,10 @@ def bound(registry, node="n"):
     registry.bind(PODS, WEB, node)
 
 
+def test_resources_come_in_the_order_of_discovery(registry):
+    assert list(registry.resources()) == [NAMESPACES, PODS, CONFIGMAPS, DEPLOYMENTS]
+
+
 def test_the_server_sets_what_is_its_own(registry):
     pod = registry.create(PODS, {**POD, "metadata": {"name": "web", "uid": "mine", "generation": 7}})
     metadata = pod["metadata"]

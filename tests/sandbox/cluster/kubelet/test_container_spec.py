@@ -53,3 +53,8 @@ def test_a_pod_may_have_a_dns_of_its_own():
 
 def test_host_aliases():
     assert made(hostAliases=[{"ip": "192.0.2.1", "hostnames": ["a", "b"]}]).hosts == {"192.0.2.1": ("a", "b")}
+
+
+def test_a_subdomain_gives_a_full_name():
+    assert made(hostname="web-0", subdomain="web").full_name == "web-0.web.shop.svc.cluster.local"
+    assert made().full_name == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 from pathlib import Path
 
@@ -35,6 +36,11 @@ def test_hosts_names_the_pod_and_its_aliases() -> None:
     assert "127.0.0.1\tlocalhost" in lines
     assert "10.244.0.5\tweb-1" in lines
     assert lines[-2:] == ["# Entries added by HostAliases.", "10.1.2.3\tfoo.local\tbar.local"]
+
+
+def test_hosts_gives_a_pod_with_a_subdomain_its_full_name() -> None:
+    pod = dataclasses.replace(POD, full_name="web-1.web.default.svc.cluster.local")
+    assert "10.244.0.5\tweb-1.web.default.svc.cluster.local\tweb-1\n" in hosts_file("10.244.0.5", pod)
 
 
 def test_resolv_conf_searches_the_namespace_first() -> None:
