@@ -25,6 +25,8 @@ from tutorials.hosting.web_user import WebUser, as_user, give, web_user
 
 GRACE = 10.0
 """Seconds that a child gets to end by itself."""
+_TRIES = 4
+"""A child that never lived so long is given up after this many starts: it will not get better by itself."""
 _ENOUGH = 20.0
 """A child that lived this many seconds is restarted at once; one that did not waits longer each time."""
 
@@ -45,6 +47,8 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
+    proven: bool = False
+    """Whether it once lived long enough to be taken for healthy."""
     due: float = field(default=0.0)
 
     def start(self, now: float) -> None:
@@ -63,6 +67,7 @@ class Child:
         """Whether it has ended; then it is due again after a growing pause."""
         if self.process is None or self.process.poll() is None:
             return False
+        self.proven = self.proven or now - self.started > _ENOUGH
         self.failures = 0 if now - self.started > _ENOUGH else self.failures + 1
         self.due = now + (0 if self.failures == 0 else min(0.5 * 2**self.failures, 30))
         self.process = None
@@ -84,7 +89,10 @@ class Child:
 def lock(data: Path, url: str) -> IO[str]:
     """Hold the data folder for this process. Raises CannotServe when another one does."""
     path = data / "up.lock"
-    handle = path.open("a+")
+    try:
+        handle = path.open("a+")
+    except OSError as error:
+        raise CannotServe(f"The data folder {data} cannot be written to: {error.strerror}.") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -187,11 +195,13 @@ def wait_for(path: Path, child: Child, *, seconds: float = 30.0) -> None:
 
 
 def supervise(children: Sequence[Child], wake: int) -> None:
-    """Keep the children running until `wake` becomes readable."""
+    """Keep the children running until `wake` becomes readable. Raises CannotServe for one that never runs."""
     while not select.select([wake], [], [], 0.5)[0]:
         now = time.monotonic()
         for child in children:
             if child.ended(now):
+                if not child.proven and child.failures >= _TRIES:
+                    raise CannotServe(f"The {child.name} ends whenever it is started; its own words are above.")
                 say(f"The {child.name} ended; starting it again.")
             if child.process is None and now >= child.due:
                 child.start(now)
@@ -209,8 +219,9 @@ def wake_on_signals() -> int:
 def serve(options: Options) -> None:
     """Serve until asked to end. Raises CannotServe."""
     user = web_user()
-    give(options.data, user)
+    options.data.mkdir(parents=True, exist_ok=True)
     held = lock(options.data, options.url)
+    give(options.data, user)
     listener = listen(options)
     say("Quayside")
     notice = examine(options)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tutorials.hosting.options import parse
-from tutorials.hosting.up import CannotServe, Child, listen, lock
+from tutorials.hosting.up import CannotServe, Child, listen, lock, supervise
 
 
 def test_a_taken_port_is_said_in_a_sentence() -> None:
@@ -76,3 +76,16 @@ def test_signals_reach_only_the_parent() -> None:
     assert os.getsid(probe.process.pid) == probe.process.pid
     probe.process.send_signal(signal.SIGKILL)
     probe.process.wait(10)
+
+
+def test_a_child_that_never_runs_is_given_up() -> None:
+    reader, writer = os.pipe()
+    with pytest.raises(CannotServe, match="The probe ends whenever it is started"):
+        supervise([Child("probe", ["false"], dict(os.environ), Path("/"), failures=2)], reader)
+    os.close(writer)
+    os.close(reader)
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_said() -> None:
+    with pytest.raises(CannotServe, match="cannot be written to: Not a directory"):
+        lock(Path("/dev/null"), "http://localhost:8000/")

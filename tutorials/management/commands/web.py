@@ -9,7 +9,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 
 class Command(BaseCommand):
@@ -32,6 +34,7 @@ class Command(BaseCommand):
 
         threading.Thread(target=_end_with_starter, args=(options["life_fd"],), daemon=True).start()
         os.umask(0o077)  # the database holds sessions: no other user of this machine may read it
+        _refuse_newer_database()
         call_command("migrate", interactive=False, verbosity=0)
         server = Server(
             application,
@@ -54,6 +57,19 @@ class Command(BaseCommand):
         call_command("admin_link", stdout=self.stdout, url=url)
         self.stdout.write("  end        Ctrl-C")
         self.stdout.flush()
+
+
+def _refuse_newer_database() -> None:
+    """A database that a newer version has changed would be misread, or broken, by this one."""
+    loader = MigrationLoader(connection)
+    unknown = [f"{app}.{name}" for app, name in loader.applied_migrations if (app, name) not in loader.disk_migrations]
+    ours = {app for app, _ in loader.disk_migrations}
+    newer = sorted(name for name in unknown if name.split(".")[0] in ours)
+    if newer:
+        raise CommandError(
+            f"The database was made by a newer version of Quayside (it has {newer[-1]}). "
+            "Update this clone (git pull), or take another data folder: --data DIR"
+        )
 
 
 def _stop(*_: object) -> None:
