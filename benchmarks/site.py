@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
@@ -58,6 +59,12 @@ class Site:
 def running_site() -> Iterator[Site]:
     """Start the site on an empty database; it ends with the block."""
     DATA.mkdir(parents=True, exist_ok=True)
+    with (DATA / "lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)  # two at once would spoil each other's figures, and their database
+        yield from _running_site()
+
+
+def _running_site() -> Iterator[Site]:
     if not set_up(DATA, lambda _: None):
         raise RuntimeError("images or tools are missing: see ./quayside doctor")
     for file in DATA.glob("quayside.sqlite3*"):
@@ -66,6 +73,7 @@ def running_site() -> Iterator[Site]:
     command = [sys.executable, "-m", "tutorials.hosting.up", "--port", str(port), "--data", str(DATA)]
     with (DATA / "up.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # else the site would outlive us
     try:
         _wait_until_it_serves(port, process)
         yield Site(port, process.pid)
