@@ -226,7 +226,8 @@ class _Attachment:
         await self._link.send(message)
 
     async def close(self) -> None:
-        """Detach; the terminal lives on."""
+        """Detach; the terminal lives on, and what was typed arrives."""
+        await self._link.finish()
         await self._link.close()
 
 
@@ -268,6 +269,15 @@ class _Link:
         if isinstance(frame, bytes):
             raise SandboxGone("The sandbox does not answer as it should.")
         return frame
+
+    async def finish(self) -> None:
+        """Let the agent read to the end: a connection that is just closed takes with it what it has not read yet."""
+        # RuntimeError: the transport is closed, or somebody reads still.
+        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                self._writer.write_eof()
+                while await self._reader.read(frames.BYTES_LIMIT):
+                    pass
 
     async def close(self) -> None:
         self._writer.close()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sandbox.client import SandboxClient, Size
-from tests.sandbox.agent.screen import Screen
+from tests.sandbox.agent.screen import SIZE, Screen
 
 pytestmark = pytest.mark.sandbox
 
@@ -192,6 +192,16 @@ async def test_a_megabyte_that_is_echoed_is_typed_whole(sandbox: SandboxClient) 
     await screen.message(type="mark", mark="finished")
     await screen.prompt()
     assert (await screen.run("wc -c < /tmp/paste"))[0] == b"1048576\r\n"
+
+
+async def test_what_was_typed_before_detaching_arrives(sandbox: SandboxClient) -> None:
+    watching = await Screen.open(sandbox)
+    await watching.prompt()
+    for turn in range(10):
+        stream = await sandbox.attach("1", since=None, size=SIZE, viewer="lesson", interactive=True)
+        await stream.write(b"echo turn-$((%d + 100))\n" % turn)
+        await stream.close()
+        await watching.until(lambda it, turn=turn: b"turn-%d\r" % (turn + 100) in it.shown)
 
 
 async def test_a_learner_who_is_no_root_is_none(learners_sandbox: SandboxClient) -> None:
