@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox.backend import SandboxSpec
 from sandbox.launch import inside
@@ -14,6 +16,9 @@ from sandbox.launch.host import Host
 from sandbox.launch.plan import Entry, Plan
 from sandbox.linux import idmap, mount, namespaces
 from sandbox.linux.cgroup import Group
+
+_OOM_SCORE = 500
+"""When the host itself runs out of memory, sandboxes die before the site and the launcher (which are at 0)."""
 
 
 @dataclass
@@ -69,6 +74,7 @@ def _fork(
     os.close(log_write)
     process = os.pidfd_open(pid)
     try:
+        _die_first(pid)
         ours.enter(pid)
         host.mapping.write(pid, slot)
         _hand_over(host, plan, pid, parent_end)
@@ -82,6 +88,12 @@ def _fork(
     parent_end.settimeout(0)
     os.set_blocking(log_read, False)
     return Newborn(pid, process, parent_end, log_read, whole)
+
+
+def _die_first(pid: int) -> None:
+    """Nothing inside can lower it again where we have CAP_SYS_RESOURCE; elsewhere to 0, which we have ourselves."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
 
 
 def _hand_over(host: Host, plan: Plan, pid: int, channel: socket.socket) -> None:

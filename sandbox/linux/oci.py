@@ -39,6 +39,8 @@ _HIDDEN = (OURS, Path("/proc"), Path("/sys"), Path("/dev"))
 
 _TMPFS_BYTES = 64 << 20
 _SHM_BYTES = 64 << 20
+_OOM_SCORE = 800
+"""More than our own processes have in the same sandbox: a container's first process dies before them."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SYSCTL = re.compile(r"net\.[a-z0-9_.-]{1,100}")
 
@@ -176,6 +178,7 @@ def _process(process: Process) -> Object:
         },
         "rlimits": limits,
         "noNewPrivileges": True,
+        "oomScoreAdj": _OOM_SCORE,
     }
 
 

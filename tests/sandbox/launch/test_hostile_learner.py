@@ -112,6 +112,16 @@ async def test_no_process_of_a_learner_is_the_hosts_root(learner: Learner, backe
     assert all(min(uids(pid)) >= 65536 for parent in first for pid in descendants(parent))
 
 
+async def test_a_host_without_memory_kills_sandboxes_first(learner: Learner, backend: LocalBackend) -> None:
+    assert (await learner.says("cat /proc/1/oom_score_adj")).strip() == "800"
+    agents = [entry["pid"] for entry in (await backend._ask({"verb": "list"}))["sandboxes"]]
+    assert {oom_score(pid) for pid in agents} == {500}
+
+
+def oom_score(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def uids(pid: int) -> list[int]:
     status = Path(f"/proc/{pid}/status").read_text()
     return [int(uid) for uid in next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]]
@@ -134,6 +144,7 @@ def uids(pid: int) -> list[int]:
         "python3 -c 'import ctypes; r = ctypes.CDLL(None).syscall(248, 0, 0, 0, 0, 0); exit(r == -1)'",
         "python3 -c 'import socket; socket.socket(38, 5, 0)'",
         "date -s 2000-01-01",
+        "echo -1 > /proc/self/oom_score_adj",
         "dmesg",
         "ip link add dummy0 type dummy",
         "nft list ruleset",
