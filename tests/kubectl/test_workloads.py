@@ -196,3 +196,41 @@ def test_a_replication_controller_scales(kubectl: Kubectl, tmp_path: Path) -> No
     kubectl("expose rc old --port=80")
     kubectl("delete rc old")
     assert "old" not in kubectl("get rc")
+
+
+BUDGETED = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web}
+spec: {minAvailable: 2, selector: {matchLabels: {app: web}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: c, image: 'nginx:1.25'}]
+"""
+
+
+def test_a_drain_respects_a_budget(kubectl: Kubectl, tmp_path: Path) -> None:
+    applied(kubectl, tmp_path, BUDGETED)
+    kubectl("rollout status deployment/web --timeout=20s")
+    assert kubectl("get pdb web").splitlines()[1].split()[:4] == ["web", "2", "N/A", "0"]
+    drain = "drain minikube --ignore-daemonsets --force --pod-selector=app=web"
+    try:
+        said = kubectl.shell(f"kubectl {drain} --timeout=3s", timeout=20)
+        assert said.returncode != 0
+        assert "Cannot evict pod as it would violate the pod's disruption budget." in said.stderr + said.stdout
+        assert len(kubectl("get pods -l app=web --field-selector=status.phase=Running -o name").split()) == 2
+        assert "SchedulingDisabled" in kubectl("get node minikube")
+        kubectl("delete pdb web")
+        assert "evicted" in kubectl(f"{drain} --timeout=20s")
+    finally:
+        kubectl("uncordon minikube")
+    kubectl("rollout status deployment/web --timeout=20s")

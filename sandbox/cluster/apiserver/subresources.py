@@ -145,6 +145,8 @@ class Subresources:
             if not from_object(budget["spec"].get("selector")).matches(labels):
                 continue
             status = budget.get("status") or {}
+            if _is_unhealthy_spare(pod, budget):
+                continue
             if status.get("disruptionsAllowed", 0) < 1:
                 name = budget["metadata"]["name"]
                 raise TooManyRequests(
@@ -210,6 +212,16 @@ SCALE = Resource(
     columns=(NAME, Column("Desired", "integer"), Column("Available", "integer"), AGE),
     cells=_scale_cells,
 )
+
+
+def _is_unhealthy_spare(pod: Object, budget: Object) -> bool:
+    """Whether a pod that is not ready may go without using up the budget."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    if any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+        return False
+    status = budget.get("status") or {}
+    healthy, desired = status.get("currentHealthy", 0), status.get("desiredHealthy", 0)
+    return bool(budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow" or healthy >= desired > 0)
 
 
 def _one_less(budget: Object) -> None:

@@ -10,6 +10,7 @@ from sandbox.cluster.controller import Controller
 from sandbox.cluster.controllers.cronjob import CronJobController
 from sandbox.cluster.controllers.daemonset import DaemonSetController
 from sandbox.cluster.controllers.deployment import DeploymentController
+from sandbox.cluster.controllers.disruption import DisruptionController
 from sandbox.cluster.controllers.endpoints import EndpointsController
 from sandbox.cluster.controllers.endpointslice import EndpointSliceController
 from sandbox.cluster.controllers.event_expiry import EventExpiry
@@ -59,6 +60,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         ReplicaSetController(registry, views=views, clock=clock, of=REPLICATION_CONTROLLER),
         DaemonSetController(registry, views=views, clock=clock),
         StatefulSetController(registry, clock=clock),
+        DisruptionController(registry, views=views, clock=clock),
         JobController(registry, views=views, clock=clock),
         JobExpiry(registry, clock=clock),
         CronJobController(registry, clock=clock),

@@ -17,6 +17,7 @@ from sandbox.cluster.resources.namespaces import NAMESPACES
 from sandbox.cluster.resources.nodes import NODES
 from sandbox.cluster.resources.persistentvolumeclaims import PERSISTENTVOLUMECLAIMS
 from sandbox.cluster.resources.persistentvolumes import PERSISTENTVOLUMES
+from sandbox.cluster.resources.poddisruptionbudgets import PODDISRUPTIONBUDGETS
 from sandbox.cluster.resources.pods import PODS
 from sandbox.cluster.resources.priorityclasses import PRIORITYCLASSES
 from sandbox.cluster.resources.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
@@ -48,6 +49,7 @@ __all__ = [
     "NODES",
     "PERSISTENTVOLUMECLAIMS",
     "PERSISTENTVOLUMES",
+    "PODDISRUPTIONBUDGETS",
     "PODS",
     "PRIORITYCLASSES",
     "REPLICASETS",
@@ -85,6 +87,7 @@ RESOURCES: tuple[Resource, ...] = (
     STATEFULSETS,
     CRONJOBS,
     JOBS,
+    PODDISRUPTIONBUDGETS,
     CLUSTERROLEBINDINGS,
     CLUSTERROLES,
     ROLEBINDINGS,
