@@ -52,7 +52,7 @@ async def _class(site: Site) -> float:
     learners = [Learner(site) for _ in range(CLASS)]
     for learner in learners:
         await learner.open_page()
-        await (await learner.start()).socket.close()  # who waits does not read, and would be taken for gone
+        await (await learner.start()).socket.close()
     gate = asyncio.Semaphore(AT_A_TIME)
 
     async def one(learner: Learner) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from wsproto import ConnectionType, WSConnection
@@ -25,8 +25,9 @@ class Socket:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._protocol = WSConnection(ConnectionType.CLIENT)
-        self._frames: deque[bytes | Object] = deque()
+        self._frames: asyncio.Queue[bytes | Object | Closed] = asyncio.Queue()
         self._open = False
+        self._reading: asyncio.Task[None] | None = None
         self._pieces = bytearray()
         self._words: list[str] = []
 
@@ -40,6 +41,7 @@ class Socket:
             socket._writer.write(socket._protocol.send(request))
             while not socket._open:
                 await socket._read()
+        socket._reading = asyncio.create_task(socket._keep_reading())
         return socket
 
     async def send(self, frame: bytes | Object) -> None:
@@ -50,13 +52,26 @@ class Socket:
 
     async def receive(self) -> bytes | Object:
         """The next message. Raises Closed."""
-        while not self._frames:
-            await self._read()
-        return self._frames.popleft()
+        frame = await self._frames.get()
+        if isinstance(frame, Closed):
+            raise frame
+        return frame
 
     async def close(self) -> None:
         """Leave."""
+        if self._reading is not None:
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
         self._writer.close()
+
+    async def _keep_reading(self) -> None:
+        """Answer pings also while nobody waits for a frame, as a browser does."""
+        try:
+            while True:
+                await self._read()
+        except (Closed, OSError) as error:
+            self._frames.put_nowait(Closed(str(error)))
 
     async def _read(self) -> None:
         data = await self._reader.read(1 << 18)
@@ -70,12 +85,12 @@ class Socket:
                 case BytesMessage():
                     self._pieces += event.data
                     if event.message_finished:
-                        self._frames.append(bytes(self._pieces))
+                        self._frames.put_nowait(bytes(self._pieces))
                         self._pieces.clear()
                 case TextMessage():
                     self._words.append(event.data)
                     if event.message_finished:
-                        self._frames.append(json.loads("".join(self._words)))
+                        self._frames.put_nowait(json.loads("".join(self._words)))
                         self._words.clear()
                 case Ping():
                     self._writer.write(self._protocol.send(event.response()))
