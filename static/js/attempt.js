@@ -13,6 +13,7 @@ export class Attempt extends EventTarget {
     super();
     this.addresses = addresses;
     this.state = state;
+    this.setClock(state);
     this.stepShown = "";
     this.connection = "closed";
     this.socket = null;
@@ -77,10 +78,16 @@ export class Attempt extends EventTarget {
 
   take(state) {
     const attempt = this.state?.attempt;
+    if (state.now !== this.state?.now) this.setClock(state);
     this.state = state;
     if (state.attempt !== attempt || !this.socket) this.listen();
     this.emit("state", state);
     this.schedulePoll();
+  }
+
+  /** The learner's clock may be wrong: times of the site are counted from the site's, as of when it said `now`. */
+  setClock(state) {
+    this.skew = state?.now ? Date.parse(state.now) - Date.now() : 0;
   }
 
   listen() {

@@ -21,13 +21,11 @@ export class Warning {
     this.banner.hidden = !warning;
     document.title = this.title;
     if (!warning) return;
-    // The learner's clock may be wrong: count from the site's.
-    const skew = this.attempt.state.now ? Date.parse(this.attempt.state.now) - Date.now() : 0;
-    this.ends = Date.parse(warning.ends) - skew;
+    this.ends = Date.parse(warning.ends) - this.attempt.skew;
     this.of = warning.of;
     this.clock = setInterval(() => this.count(), 1000);
     this.count();
-    this.announce(this.words.textContent);
+    this.announce(this.words.textContent, { seen: false });
   }
 
   count() {

@@ -110,7 +110,10 @@ class Bench:
 
     def start(self, lesson: str = "first-steps") -> Bench:
         """Open the lesson and press Start; returns at the prompt."""
-        self.open(lesson)
+        return self.open(lesson).start_here()
+
+    def start_here(self) -> Bench:
+        """Press Start on the page that is open; returns at the prompt."""
         self.page.locator("[data-action=start]").click()
         self.until_prompt()
         return self

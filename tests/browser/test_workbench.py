@@ -212,6 +212,28 @@ def test_a_warning_counts_down_in_the_title_and_can_be_answered(bench: Bench) ->
     assert not bench.page.title().startswith("⚠")
 
 
+def test_a_warning_is_counted_from_now_on_a_page_that_is_long_open(bench: Bench) -> None:
+    bench.page.clock.install()
+    bench.start()
+    bench.page.clock.fast_forward(600_000)
+    bench.ask(
+        """bench.attempt.told({type: 'sandbox', sandbox: {...bench.attempt.sandbox,
+          warning: {of: 'idle', ends: new Date(Date.now() + 272000).toISOString()}}})"""
+    )
+    expect(bench.page.locator("#warning")).to_contain_text("The sandbox ends in 4:")
+
+
+def test_a_low_page_keeps_its_room_for_the_terminal(new_bench: Callable[..., Bench]) -> None:
+    bench = new_bench(viewport={"width": 640, "height": 410})  # 1280 by 820 at 200 %
+    bench.open()
+    bench.page.locator("[data-pane-button=terminal]").last.click()
+    bench.start_here()
+    bench.type("minikube start\n")
+    bench.until_prompt()
+    expect(bench.page.locator("#picture")).to_be_hidden()
+    assert bench.ask("bench.tabs.view.term.rows") >= 8
+
+
 def test_the_splitter_moves_with_arrow_keys_and_is_remembered(bench: Bench) -> None:
     bench.open()
     bar = bench.page.locator("#splitter")
