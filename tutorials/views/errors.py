@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import TemplateDoesNotExist, loader
@@ -32,9 +36,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500. Touches neither database nor session: they may be what failed."""
     if _wants_json(request):
-        return answers.refusal(answers.Refused(500, "failed", _("Something went wrong on the site.")))
+        return answers.refusal(_failure(sys.exc_info()[1]))
     try:
         page = loader.get_template("500.html").render({"request": request})
     except TemplateDoesNotExist:
         page = "Something went wrong on the site."
     return HttpResponse(page, status=500)
+
+
+def _failure(error: BaseException | None) -> answers.Refused:
+    """What may be said of it: a full disk is nobody's secret, and somebody has to tell the host."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or (isinstance(error, OperationalError) and "disk is full" in str(error)):
+        message = _("The site's disk is full. Tell whoever runs it; this works again as soon as there is room.")
+        return answers.Refused(503, "disk-full", message)
+    return answers.Refused(500, "failed", _("Something went wrong on the site."))

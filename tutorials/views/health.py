@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 
 from asgiref.sync import async_to_sync
@@ -21,6 +22,7 @@ from tutorials.progress.reaping import LAST_SWEEP
 log = logging.getLogger(__name__)
 
 ANSWER = 2.0
+LEAST_FREE = 32 << 20
 
 
 @never_cache
@@ -33,8 +35,8 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """Database and sandboxes answer, and the sweep has run lately. Details stay in the log."""
-    found = {"database": _database(), "sandboxes": _sandboxes(), "sweep": _sweep()}
+    """Database and sandboxes answer, the sweep has run lately, the disk has room. Details stay in the log."""
+    found = {"database": _database(), "sandboxes": _sandboxes(), "sweep": _sweep(), "disk": _disk()}
     return JsonResponse(
         {name: "ok" if ok else "failing" for name, ok in found.items()}, status=200 if all(found.values()) else 503
     )
@@ -66,3 +68,10 @@ def _sandboxes() -> bool:
 def _sweep() -> bool:
     last = cache.get(LAST_SWEEP)
     return last is not None and time.time() - last < max(30, 3 * settings.SWEEP_SECONDS)
+
+
+def _disk() -> bool:
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if free < LEAST_FREE:
+        log.error("not ready: %d MiB are free in the data folder", free >> 20)
+    return free >= LEAST_FREE

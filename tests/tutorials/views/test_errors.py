@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 
 from tutorials.views import errors, pages
@@ -23,6 +26,20 @@ def test_a_failure_says_nothing_of_its_cause(client: Client, monkeypatch: pytest
     assert answer.status_code == 500
     assert b"secret detail" not in answer.content
     assert client.get("/course/", headers={"accept": "application/json"}).json()["error"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "cause", [OperationalError("database or disk is full"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_a_full_disk_is_said_and_passes(client: Client, monkeypatch: pytest.MonkeyPatch, cause: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise cause
+
+    monkeypatch.setattr(pages, "_course", fail)
+    client.raise_request_exception = False
+    answer = client.get("/course/", headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (503, "disk-full")
+    assert "disk is full" in answer.json()["message"]
 
 
 def test_the_500_page_needs_no_database() -> None:
