@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import yaml
@@ -17,6 +18,7 @@ from sandbox.agent import cluster_process
 from sandbox.agent.api_client import ApiClient
 from sandbox.agent.happenings import Happenings
 from sandbox.agent.shell import OUR_LABEL
+from sandbox.cluster import machine
 from sandbox.linux import layout
 from sandbox.linux.containers import ContainerError, Containers
 from sandbox.minikube.machine import MachineError, Node, Settings, State, Status
@@ -68,10 +70,12 @@ class Cluster:
                 await self._containers.kill(cluster_process.NAME, signal.SIGCONT)
                 self._set("running")
                 return
-            if self.pid:
-                return
             layout.CLUSTER.mkdir(exist_ok=True)
             _write_settings(settings)
+            if self.pid:
+                if self._state == "running":
+                    await self._apply(settings)
+                return
             self._wanted = True
             await self._fork(settings)
 
@@ -139,10 +143,19 @@ class Cluster:
                 if cluster_process.LOG.stat().st_size > _LOG_BYTES:
                     os.truncate(cluster_process.LOG, 0)  # it is written by appending: it goes on at the beginning
 
+    async def _apply(self, settings: Settings) -> None:
+        """Tell the running cluster which nodes and addons there shall be."""
+        try:
+            status, _ = await self.api.request("PUT", machine.PATH, _wanted(settings))
+        except OSError as error:
+            raise MachineError("The cluster does not answer.") from error
+        if status != 200:
+            raise MachineError("The cluster could not do that.")
+
     async def _fork(self, settings: Settings) -> None:
         try:
             self.pid = await self._containers.fork(
-                cluster_process.NAME, {"nodes": settings.nodes}, log=str(cluster_process.LOG)
+                cluster_process.NAME, _wanted(settings), log=str(cluster_process.LOG)
             )
         except ContainerError as error:
             raise MachineError("The cluster cannot be started.") from error
@@ -170,6 +183,7 @@ class Cluster:
             with contextlib.suppress(OSError):
                 status, _ = await self.api.request("GET", "/readyz")
                 if status == 200 and layout.CLUSTER_KUBECONFIG.exists():
+                    await self.api.request("PUT", machine.PATH, _wanted(_read_settings()))  # it may have changed
                     self._set("running")
                     return
             await asyncio.sleep(_READY_POLL_SECONDS)
@@ -192,11 +206,20 @@ def _report(code: int) -> None:
 
 def _nodes(settings: Settings, *, running: bool) -> tuple[Node, ...]:
     first, _, last = layout.NODE_ADDRESS.rpartition(".")
-    names = [layout.HOSTNAME, *(f"{layout.HOSTNAME}-m{number:02d}" for number in range(2, settings.nodes + 1))]
     return tuple(
-        Node(name, f"{first}.{int(last) + index}", running, control_plane=index == 0)
-        for index, name in enumerate(names)
+        Node(
+            layout.HOSTNAME if number == 1 else f"{layout.HOSTNAME}-m{number:02d}",
+            f"{first}.{int(last) + number - 1}",
+            running and number in settings.wanted,
+            control_plane=number == 1,
+            number=number,
+        )
+        for number in settings.numbers
     )
+
+
+def _wanted(settings: Settings) -> Object:
+    return {"nodes": list(settings.wanted), "addons": list(settings.addons)}
 
 
 def _kubeconfig() -> Object | None:
@@ -210,13 +233,14 @@ def _kubeconfig() -> Object | None:
 def _read_settings() -> Settings:
     try:
         stored = json.loads(_SETTINGS.read_text())
-        return Settings(stored["nodes"], tuple(stored["addons"]), stored["options"])
+        lists = {name: tuple(stored[name]) for name in ("addons", "deleted", "stopped")}
+        return Settings(stored["nodes"], options=stored["options"], **lists)
     except (OSError, ValueError, KeyError, TypeError):
         return Settings()
 
 
 def _write_settings(settings: Settings) -> None:
-    stored = {"nodes": settings.nodes, "addons": list(settings.addons), "options": dict(settings.options)}
+    stored = asdict(settings)
     fresh = _SETTINGS.with_suffix(".new")
     fresh.write_text(json.dumps(stored))
     fresh.rename(_SETTINGS)

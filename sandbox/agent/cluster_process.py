@@ -16,7 +16,7 @@ LOG = layout.CLUSTER / "cluster.log"
 
 
 def serve(config: Object) -> int:
-    """Run the cluster of this sandbox until it is told to end; `config` says how many `nodes`."""
+    """Run the cluster of this sandbox until it is told to end; `config` says which `nodes` and `addons`."""
     syscalls.set_process_name(NAME)
     return serve_cluster(
         ClusterConfig(
@@ -25,7 +25,8 @@ def serve(config: Object) -> int:
             unix_socket=layout.CLUSTER_SOCKET,
             kubeconfig=layout.CLUSTER_KUBECONFIG,
             runtime="crun",
-            nodes=int(config["nodes"]),
+            nodes=tuple(config["nodes"]),
+            addons=frozenset(config["addons"]),
             node_name=layout.HOSTNAME,
             node_ip=layout.NODE_ADDRESS,
             images=layout.IMAGES,

@@ -58,6 +58,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="written once the server listens")
     parser.add_argument("--nodes", type=int, choices=range(1, 101), default=1, metavar="N", help="1 to 100")
+    parser.add_argument(
+        "--node-grace", type=float, default=12.0, metavar="SECONDS", help="silence that makes a node NotReady"
+    )
+    parser.add_argument(
+        "--eviction-seconds", type=float, default=30.0, metavar="SECONDS", help="until its pods are replaced"
+    )
     parser.add_argument("--runtime", choices=("crun", "simulated"), default="crun")
     parser.add_argument(
         "--images", type=Path, default=_IMAGES, metavar="DIR", help="container images, for crun (default: %(default)s)"
@@ -84,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         listen=options.listen,
         kubeconfig=options.kubeconfig.absolute() if options.kubeconfig else None,
         runtime=options.runtime,
-        nodes=options.nodes,
+        nodes=tuple(range(1, options.nodes + 1)),
+        node_grace=options.node_grace,
+        eviction_seconds=options.eviction_seconds,
         images=options.images.absolute(),
     )
     try:

@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 
+from sandbox.cluster.addons import Addons
 from sandbox.cluster.admission.limits import Limits
 from sandbox.cluster.admission.priorities import Priorities
 from sandbox.cluster.admission.quotas import Quotas
@@ -26,6 +27,7 @@ from sandbox.cluster.apiserver.documents import Documents
 from sandbox.cluster.apiserver.escalation import Escalation
 from sandbox.cluster.apiserver.kind_schemas import KindSchemas
 from sandbox.cluster.apiserver.listener import Listener
+from sandbox.cluster.apiserver.metrics import Metrics
 from sandbox.cluster.apiserver.proxying import Proxy
 from sandbox.cluster.apiserver.questions import Questions
 from sandbox.cluster.apiserver.stored import Schemas, StoredResources
@@ -34,6 +36,7 @@ from sandbox.cluster.bootstrap import bootstrap
 from sandbox.cluster.config import ClusterConfig
 from sandbox.cluster.controller import ControllerLoop
 from sandbox.cluster.controllers.all import ControllersConfig, controllers
+from sandbox.cluster.controllers.node import NodeTimes
 from sandbox.cluster.controllers.volume_binder import NoTree
 from sandbox.cluster.default_roles import ensure_default_roles
 from sandbox.cluster.dns import DnsServer, Names
@@ -42,6 +45,7 @@ from sandbox.cluster.kubelet import crun
 from sandbox.cluster.kubelet.crun import CrunRuntime
 from sandbox.cluster.kubelet.runtime import ContainerRuntime
 from sandbox.cluster.kubelet.simulated import SimulatedRuntime
+from sandbox.cluster.machine import Machine
 from sandbox.cluster.node_pool import NodePool, identity, kept_running
 from sandbox.cluster.node_tree import NodeTree
 from sandbox.cluster.pki import Authority, TokenSigner, kubeconfig, public_kubeconfig, write_kubeconfig
@@ -49,9 +53,11 @@ from sandbox.cluster.proxy import ServiceProxy
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources import reviews
 from sandbox.cluster.resources.all import RESOURCES
+from sandbox.cluster.resources.metrics import NODE_METRICS, POD_METRICS
 from sandbox.cluster.scheduler import Scheduler
 from sandbox.cluster.service_health import ServiceHealth
 from sandbox.cluster.store import Store
+from sandbox.cluster.usage import Sampler
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +95,11 @@ class ControlPlane:
         self.pool = NodePool(
             self.registry, config=config, clock=clock, tokens=self.tokens, runtime_of=Runtimes(config, clock=clock).of
         )
-        self.api = self._api(schemas)
+        sampler = Sampler(self.pool, clock=clock)
+        self.served = [*_REVIEWS]
+        """What the API serves besides stored resources."""
+        self.addons = Addons(self.registry, node=identity(config, 1), sampler=sampler, served=self.served, clock=clock)
+        self.api = self._api(schemas, Metrics(self.registry, sampler, clock=clock))
 
     @property
     def server(self) -> str:
@@ -115,7 +125,7 @@ class ControlPlane:
         ensure_default_roles(self.registry)
         bootstrap(self.registry, service_ip=self.service_ip, api_server=where, kubeconfig=public)
 
-    def _api(self, schemas: Schemas) -> Api:
+    def _api(self, schemas: Schemas, metrics: Metrics) -> Api:
         authorizer = Authorizer(self.registry)
         stored = StoredResources(self.registry, schemas=schemas, guard=Escalation(self.registry, authorizer).check)
         containers = Containers(self.registry, self.pool.agent)
@@ -147,11 +157,15 @@ class ControlPlane:
                 reviews.LOCAL_SUBJECT_ACCESS_REVIEWS.qualified: questions.may_they,
                 reviews.SELF_SUBJECT_RULES_REVIEWS.qualified: questions.what_may_i,
                 reviews.TOKEN_REVIEWS.qualified: questions.whose_token,
+                NODE_METRICS.qualified: metrics.nodes,
+                POD_METRICS.qualified: metrics.pods,
             },
-            question_resources=_REVIEWS,
+            question_resources=self.served,
         )
         address = f"{self.config.node_ip}:{self.address[1]}"
-        documents = Documents(lambda: [*self.registry.resources(), *_REVIEWS], address=address, openapi=openapi.answer)
+        documents = Documents(
+            lambda: [*self.registry.resources(), *self.served], address=address, openapi=openapi.answer
+        )
         return Api(self.registry, tokens=self.tokens, authorizer=authorizer, endpoints=endpoints, documents=documents)
 
 
@@ -184,12 +198,13 @@ async def run(config: ClusterConfig, listener: socket.socket) -> None:
         plane = ControlPlane(config, address=(address[0], address[1]), clock=clock, schemas=KindSchemas())
         stack.callback(plane.store.close)
         stack.callback(journal.follow_events(plane.registry))
-        server = Listener(plane.api.handle)
+        server = Listener(Machine(plane.api.handle, plane.pool, plane.addons).handle)
         plane.bootstrap()
         parts = asyncio.create_task(_run_parts(plane, clock))
         stack.push_async_callback(_cancelled, parts)
-        for number in range(1, config.nodes + 1):
-            await plane.pool.start(number)
+        await plane.pool.take_over(config.nodes)
+        await plane.addons.become(config.addons)
+        stack.push_async_callback(plane.addons.close)
         stack.push_async_callback(plane.pool.close, containers=not config.keep_containers)
         stack.push_async_callback(server.close)
         await server.listen_unix(config.socket_path)
@@ -210,12 +225,14 @@ async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
     """The control plane's loops: each on its own, so that the failure of one is not the end of the others."""
     config = plane.config
     registry = plane.registry
+    times = NodeTimes(config.node_grace, config.eviction_seconds)
     listed = controllers(
         registry,
         clock=clock,
         config=ControllersConfig(
             ca_certificate=plane.authority.certificate.decode(),
             pod_cidr=config.pod_cidr,
+            node_times=times,
             tree=NodeTree(config.node_root) if config.runtime == "crun" else NoTree(),
         ),
     )

@@ -28,7 +28,14 @@ class ClusterConfig:
     """URL in the kubeconfig; empty: made from the listening address."""
     runtime: str = "simulated"
     """crun or simulated."""
-    nodes: int = 1
+    nodes: tuple[int, ...] = (1,)
+    """The numbers of the nodes that run at the start."""
+    addons: frozenset[str] = frozenset()
+    """What runs besides the core at the start: `metrics-server`."""
+    node_grace: float = 12.0
+    """Seconds without a heartbeat after which a node is NotReady; Kubernetes takes 50."""
+    eviction_seconds: float = 30.0
+    """How long a pod that says nothing else stays on a node that does not answer; Kubernetes: the 300 it says."""
     node_name: str = "minikube"
     """The first node; the others are `<name>-m02`, `-m03`, …"""
     node_ip: str = "192.168.49.2"

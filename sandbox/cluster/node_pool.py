@@ -12,7 +12,7 @@ from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.apiserver.authentication import TokenRequest, Tokens
 from sandbox.cluster.config import ClusterConfig
-from sandbox.cluster.kubelet.kubelet import Kubelet, KubeletConfig
+from sandbox.cluster.kubelet.kubelet import Adopted, Kubelet, KubeletConfig
 from sandbox.cluster.kubelet.runtime import ContainerRuntime
 from sandbox.cluster.registry import Registry
 from sandbox.cluster.resources.all import SERVICEACCOUNTS
@@ -68,13 +68,30 @@ class NodePool:
         """The nodes that run."""
         return sorted(self._running)
 
-    async def start(self, number: int) -> None:
+    async def take_over(self, numbers: Sequence[int]) -> None:
+        """Start the first nodes, with what an earlier process left running."""
+        adopted: dict[int, Adopted] = {}
+        for number in numbers:
+            runtime = await self._runtime_of(number)
+            if id(runtime) not in adopted:
+                adopted[id(runtime)] = await runtime.adopt()
+            await self.start(number, adopted[id(runtime)])
+
+    async def become(self, numbers: Sequence[int]) -> None:
+        """Have just these nodes run: others end as in a power cut."""
+        names = {identity(self._config, number).name: number for number in numbers}
+        for name in self.names():
+            if name not in names:
+                await self.stop(name)
+        for number in names.values():
+            await self.start(number)
+
+    async def start(self, number: int, adopted: Adopted | None = None) -> None:
         """Start a node; one that runs stays as it is."""
         node = identity(self._config, number)
         if node.name in self._running:
             return
         runtime = await self._runtime_of(number)
-        adopted = await runtime.adopt()
         kubelet = Kubelet(
             self._registry,
             runtime,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.minikube import addons, information, lifecycle, logs, service, ssh, start, tunnel
+from sandbox.minikube import addons, information, lifecycle, logs, node, service, ssh, start, tunnel
 from sandbox.minikube.command import VERSION, Answered, Call, Command
 from sandbox.minikube.console import Console, Exit, Fatal
 from sandbox.minikube.flags import GLOBAL, Parsed, UsageError, parse
@@ -29,7 +29,7 @@ COMMANDS: Sequence[Command] = (
     tunnel.TUNNEL,
     ssh.SSH,
     information.KUBECTL,
-    information.NODE,
+    node.NODE,
     information.IP,
     logs.LOGS,
     information.VERSION_COMMAND,

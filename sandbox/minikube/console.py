@@ -34,6 +34,7 @@ class Style(Enum):
     TIP = ("💡", "* ")
     CHECK = ("✅", "* ")
     NOTE = ("📌", "* ")
+    OPTIONS = ("🌐", "* ")
     HEART = ("💗", "* ")
     SHRUG = ("🤷", "* ")
     SAD = ("😿", "* ")

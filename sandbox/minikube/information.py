@@ -1,4 +1,4 @@
-"""minikube's small commands: version, ip, profiles, settings, nodes, images, and handing over to kubectl."""
+"""minikube's small commands: version, ip, profiles, settings, images, and handing over to kubectl."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sandbox.minikube.command import (
 )
 from sandbox.minikube.console import Exit, Fatal, Style
 from sandbox.minikube.flags import Flag
+from sandbox.minikube.node import named
 
 _BASIC = "Configuration and Management Commands"
 _TROUBLE = "Troubleshooting Commands"
@@ -42,12 +43,8 @@ async def version(call: Call) -> int:
 async def ip(call: Call) -> int:
     """The node's address."""
     status = await running(call)
-    wanted = call.parsed.text("node") or PROFILE
-    for node in status.nodes:
-        if node.name in (wanted, f"{PROFILE}-{wanted}"):
-            await call.console.line(node.address)
-            return 0
-    raise Fatal("GUEST_NODE_RETRIEVE", f"retrieving node: Could not find node {wanted}", Exit.GUEST_NOT_FOUND)
+    await call.console.line(named(status, call.parsed.text("node") or PROFILE).address)
+    return 0
 
 
 async def profile(call: Call) -> int:
@@ -115,17 +112,6 @@ async def config(call: Call) -> int:
     return 0
 
 
-async def node(call: Call) -> int:
-    """List the nodes."""
-    if call.parsed.words[:1] != ("list",):
-        message = "Here the number of nodes is chosen with minikube start --nodes N; see them with minikube node list."
-        raise Fatal("MK_USAGE", message, Exit.USAGE)
-    status = await existing(call)
-    for found in status.nodes:
-        await call.console.line(f"{found.name}\t{found.address}")
-    return 0
-
-
 async def image(call: Call) -> int:
     """List the images that the node has."""
     if call.parsed.words not in (("ls",), ("list",)):
@@ -155,5 +141,4 @@ PROFILE_COMMAND = Command(
 UPDATE_CONTEXT = Command("update-context", _BASIC, "Update kubeconfig in case of a changed address", update_context)
 KUBECTL = Command("kubectl", _ADVANCED, "Run kubectl against this cluster", kubectl, usage="--")
 CONFIG = Command("config", _BASIC, "Modify persistent configuration values", config, usage="view|get|set|unset")
-NODE = Command("node", _ADVANCED, "List nodes", node, usage="list")
 IMAGE = Command("image", "Images Commands", "List images", image, (Flag("format"),), "ls")

@@ -20,9 +20,24 @@ class Settings:
     """What `minikube start` was asked for; kept until `minikube delete`, so that a later start has the same."""
 
     nodes: int = 1
+    """The highest number that a node has; the first is the control plane's."""
     addons: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     """What the learner gave besides (cpus, memory, driver …), as given; the cluster does not act on it."""
+    deleted: tuple[int, ...] = ()
+    """Numbers of nodes that are no more."""
+    stopped: tuple[int, ...] = ()
+    """Numbers of nodes that are switched off."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The nodes that there are, on or off."""
+        return tuple(number for number in range(1, self.nodes + 1) if number not in self.deleted)
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """The nodes that are on."""
+        return tuple(number for number in self.numbers if number not in self.stopped)
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Node:
     address: str
     running: bool
     control_plane: bool = True
+    number: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ class Machine(Protocol):
         """What there is now; never waits for the cluster."""
 
     async def start(self, settings: Settings) -> None:
-        """Start the cluster's process and return at once; starting what runs is no error. Raises MachineError.
+        """Start the cluster's process and return at once; what runs becomes as `settings` want. Raises MachineError.
 
         Unpauses a paused one. `status()` and `request()` tell how far it has come.
         """

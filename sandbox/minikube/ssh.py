@@ -9,6 +9,7 @@ from __future__ import annotations
 from sandbox.minikube.command import PROFILE, Call, Command, running
 from sandbox.minikube.console import Exit, Fatal
 from sandbox.minikube.flags import Flag
+from sandbox.minikube.node import named
 
 _SHELL = r"""PS1='\[\e]0;docker@%(node)s: \w\a\]docker@%(node)s:\w\$ ' exec bash --norc --noprofile -i"""
 _RUN = """bash -c "$1"; code=$?
@@ -20,10 +21,7 @@ exit 1"""
 async def ssh(call: Call) -> int:
     """Hand over to a shell on the node; a command that fails is 1, as with minikube's own client."""
     status = await running(call)
-    wanted = call.parsed.text("node") or PROFILE
-    node = next((one for one in status.nodes if one.name in (wanted, f"{PROFILE}-{wanted}")), None)
-    if node is None:
-        raise Fatal("GUEST_NODE_RETRIEVE", f"retrieving node: Could not find node {wanted}", Exit.GUEST_NOT_FOUND)
+    node = named(status, call.parsed.text("node") or PROFILE)
     if not node.running:
         raise Fatal("GUEST_SSH", f"ssh: {node.name} host is not running: state=Stopped", Exit.GUEST_NOT_RUNNING)
     words = (*call.parsed.words, *call.parsed.rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from sandbox.minikube.addons import in_cluster
 from sandbox.minikube.command import DRIVER, KUBERNETES, PROFILE, VERSION, Call, Command
@@ -113,9 +114,9 @@ async def _settings(call: Call) -> Settings:
 
 
 def _kept(before: Settings, asked: Settings) -> Settings:
-    """A cluster keeps what it was made with; only addons can be added by a later start."""
+    """A cluster keeps what it was made with; a later start can add addons, and switches every node on."""
     addons = tuple(dict.fromkeys((*before.addons, *asked.addons)))
-    return Settings(nodes=before.nodes, addons=addons, options=before.options)
+    return replace(before, addons=addons, stopped=())
 
 
 async def _say_driver(call: Call, before: Status) -> None:
@@ -150,11 +151,11 @@ async def _follow(call: Call, settings: Settings) -> None:
     await _until(call, _has_admins_role)
     await console.step(Style.NETWORK, "Configuring pod network (Container Networking Interface) ...")
     await _until(call, _nodes_ready(1))
-    for number in range(2, settings.nodes + 1):
+    for count, number in enumerate(settings.numbers[1:], start=2):
         await console.line()
         name = f"{PROFILE}-m{number:02}"
         await console.step(Style.THUMBS_UP, f'Starting "{name}" worker node in "{PROFILE}" cluster')
-        await _until(call, _nodes_ready(number))
+        await _until(call, _nodes_ready(count))
     await console.step(Style.VERIFYING, "Verifying Kubernetes components...")
     await _until(call, _answers("/api/v1/namespaces/default/serviceaccounts/default"))
     addons = ", ".join(await in_cluster(call))

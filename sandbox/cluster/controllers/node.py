@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _OURS = (_NOT_READY, _UNREACHABLE, _UNSCHEDULABLE)
+DEFAULT_TOLERATION = 300.0
+"""What the API server writes into pods that say nothing about nodes that do not answer."""
 _SILENT = ("NodeStatusUnknown", "Kubelet stopped posting node status.")
 
 
@@ -30,6 +33,14 @@ class NodeTimes:
 
     grace: float = 12.0
     """Seconds without a heartbeat; Kubernetes takes 50."""
+    default_toleration: float = DEFAULT_TOLERATION
+    """What the seconds that every pod tolerates by default really take; a pod's own wish is kept to the second."""
+
+
+def node_number(name: str) -> int:
+    """Which of the cluster's nodes this is, from 0: `minikube` is the first, `minikube-m02` the second."""
+    match = re.search(r"-m(\d+)$", name)
+    return max(int(match[1]) - 1, 0) if match else 0
 
 
 class NodeController:
@@ -78,7 +89,9 @@ class NodeController:
         if node["spec"].get("podCIDR"):
             return node
         taken = {other["spec"].get("podCIDR") for other in self._registry.list(NODES)}
-        wanted = next(cidr for n in range(256) if (cidr := f"{self._cidr_prefix}.{n}.0/24") not in taken)
+        # The node's own number first: that is where its pods get their addresses.
+        numbers = [node_number(node["metadata"]["name"]) % 256, *range(256)]
+        wanted = next(cidr for n in numbers if (cidr := f"{self._cidr_prefix}.{n}.0/24") not in taken)
 
         def change(obj: Object) -> None:
             obj["spec"] |= {"podCIDR": wanted, "podCIDRs": [wanted]}
@@ -168,7 +181,7 @@ class NodeController:
                 pod["metadata"].get("annotations") or {}
             ):
                 continue
-            left = _tolerated_for(pod, taints, self._clock.now())
+            left = _tolerated_for(pod, taints, self._clock.now(), default=self._times.default_toleration)
             if left is None:
                 continue
             if left > 0:
@@ -211,7 +224,7 @@ def tolerates(pod: Object, taint: Object) -> Object | None:
     return None
 
 
-def _tolerated_for(pod: Object, taints: Sequence[Object], now: datetime) -> float | None:
+def _tolerated_for(pod: Object, taints: Sequence[Object], now: datetime, *, default: float) -> float | None:
     """Seconds until the pod must go; None: it may stay."""
     left: float | None = None
     for taint in taints:
@@ -222,7 +235,8 @@ def _tolerated_for(pod: Object, taints: Sequence[Object], now: datetime) -> floa
         if seconds is None:
             continue
         since = parse_time(taint["timeAdded"]) if taint.get("timeAdded") else now
-        remaining = float(seconds) - (now - since).total_seconds()
+        by_default = seconds == DEFAULT_TOLERATION and taint["key"] in (_NOT_READY, _UNREACHABLE)
+        remaining = (default if by_default else float(seconds)) - (now - since).total_seconds()
         left = remaining if left is None else min(left, remaining)
     return left
 

@@ -22,7 +22,7 @@ from sandbox.cluster.kubelet.mirror import NAMESPACE, MirrorPods, is_mirror
 from sandbox.cluster.kubelet.node import NodeRegistration
 from sandbox.cluster.kubelet.pod_worker import Host, PodWorker
 from sandbox.cluster.kubelet.pulling import ImagePuller
-from sandbox.cluster.kubelet.runtime import Container, ContainerRuntime, PodSandbox, PodSpec
+from sandbox.cluster.kubelet.runtime import Container, ContainerRuntime, PodSandbox, PodSpec, Usage
 from sandbox.cluster.kubelet.volumes import TokenIssuer, Volumes
 from sandbox.cluster.registry import Change, Registry
 from sandbox.cluster.resources.configmaps import CONFIGMAPS
@@ -306,7 +306,7 @@ class Kubelet:
         async for piece in LogFile(self._config.logs_dir / f"{container}.log", more).read(options):
             yield piece
 
-    def usage(self) -> Mapping[Key, Mapping[str, Callable[[], object]]]:
+    def usage(self) -> Mapping[Key, Mapping[str, Callable[[], Usage | None]]]:
         """For `kubectl top`: by pod and container, the way to ask for its use now."""
         return {
             worker.key: {

@@ -6,6 +6,7 @@ They are objects without containers. Each says in an annotation what really does
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -78,11 +79,23 @@ COMPONENTS = (
 class MirrorPods:
     """Keeps the mirror pods of one node."""
 
-    def __init__(self, registry: Registry, *, node: str, ip: str, primary: bool) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        node: str,
+        ip: str,
+        primary: bool,
+        components: Sequence[Component] = COMPONENTS,
+    ) -> None:
         self._registry = registry
         self._node = node
         self._ip = ip
-        self._components = [one for one in COMPONENTS if primary or one.everywhere]
+        self._components = [one for one in components if primary or one.everywhere]
+
+    def places(self) -> Sequence[Key]:
+        """Where the pods are, or would be."""
+        return [Key(NAMESPACE, self._name(component)) for component in self._components]
 
     def restore(self, node: Object, now: datetime) -> None:
         """Make those that are missing, and let go of those that were deleted."""

@@ -43,10 +43,11 @@ class FakeMachine:
             Node(
                 "minikube" if number == 1 else f"minikube-m{number:02}",
                 f"192.168.49.{number + 1}",
-                running=self.state == "running",
+                running=self.state == "running" and number in self.settings.wanted,
                 control_plane=number == 1,
+                number=number,
             )
-            for number in range(1, self.settings.nodes + 1)
+            for number in self.settings.numbers
         )
         return Status(self.state, self.settings, nodes, KUBECONFIG if self.asked > 3 else None)
 
@@ -70,7 +71,10 @@ class FakeMachine:
         if path in ("/readyz", "/api/v1/namespaces/default/serviceaccounts/default"):
             return 200, {}
         if path == "/api/v1/nodes":
-            return 200, {"items": [READY] * self.settings.nodes}
+            return 200, {"items": [READY] * len(self.settings.numbers)}
+        if path.startswith("/api/v1/nodes/"):
+            self.calls.append(f"{method} {path}")
+            return 200, READY
         if method == "PATCH":
             self.objects[path.removesuffix("/status")] |= body or {}
             return 200, {}
@@ -365,12 +369,47 @@ async def test_a_tunnel_gives_addresses_for_as_long_as_it_runs(running: FakeMach
 
     tunnel = asyncio.create_task(run(Request(("tunnel",)), running, send))
     async with asyncio.timeout(5):
-        while not any("services: [web]" in message.get("out", "") for message in messages):  # noqa: ASYNC110 - nobody tells
+        while not any("services: [web]" in message.get("out", "") for message in messages):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert running.objects[path]["status"]["loadBalancer"]["ingress"] == [{"ip": "10.96.0.50", "ipMode": "VIP"}]
     tunnel.cancel()
     await asyncio.gather(tunnel, return_exceptions=True)
     assert running.objects[path]["status"]["loadBalancer"]["ingress"] is None
+
+
+def test_nodes_are_added_stopped_started_and_deleted(running: FakeMachine) -> None:
+    added = call(running, "node", "add")
+    assert "* Adding node m02 to cluster minikube as [worker]\n" in added.out
+    assert added.out.endswith("* Successfully added m02 to minikube!\n")
+    stopped = call(running, "node", "stop", "m02")
+    assert stopped.out.endswith("* Successfully stopped node minikube-m02\n")
+    assert running.settings.wanted == (1,)
+    status = call(running, "status")
+    assert status.code == 7
+    assert "minikube-m02\ntype: Worker\nhost: Stopped\nkubelet: Stopped\n" in status.out
+    assert call(running, "node", "start", "minikube-m02").out.endswith("* Successfully started node minikube-m02!\n")
+    assert call(running, "node", "start", "m02").out == "* m02 is already running\n"
+    assert call(running, "node", "delete", "m02").out.endswith("* Node m02 was successfully deleted.\n")
+    assert "DELETE /api/v1/nodes/minikube-m02" in running.calls
+    assert call(running, "node", "list").out == "minikube\t192.168.49.2\n"
+    assert "Adding node m03" in call(running, "node", "add").out
+    assert running.settings.numbers == (1, 3)
+
+
+def test_a_start_switches_stopped_nodes_on(running: FakeMachine) -> None:
+    running.settings = Settings(nodes=3, stopped=(2,))
+    call(running, "start")
+    assert running.settings.wanted == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["node", "stop", "m09"], 85), (["node", "delete", "minikube"], 80), (["node", "stop"], 14), (["node"], 14)],
+)
+def test_nodes_that_cannot_be(running: FakeMachine, words: list[str], code: int) -> None:
+    before = running.settings
+    assert call(running, *words).code == code
+    assert running.settings == before
 
 
 def test_profiles_and_nodes(running: FakeMachine) -> None:

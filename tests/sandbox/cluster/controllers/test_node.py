@@ -1,9 +1,10 @@
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 
 from sandbox.cluster.api.objects import Key
-from sandbox.cluster.controllers.node import tolerates
+from sandbox.cluster.controllers.node import _tolerated_for, tolerates
 from sandbox.cluster.resources.all import DEPLOYMENTS, NODES, PODS
 from tests.sandbox.cluster.simulation import deployment
 
@@ -121,3 +122,24 @@ async def test_a_pod_deleted_before_it_had_a_node_goes_at_once(cluster):
 def test_tolerations(toleration, expected):
     taint = {"key": "a", "value": "1", "effect": "NoSchedule"}
     assert (tolerates({"spec": {"tolerations": [toleration]}}, taint) is not None) is expected
+
+
+async def test_a_nodes_addresses_follow_its_name(cluster):
+    cluster.start_kubelet(
+        cluster.new_kubelet(dataclasses.replace(cluster.config, node="minikube-m04", ip="192.168.49.5", primary=False))
+    )
+    await cluster.advance(1)
+    assert cluster.registry.get(NODES, Key("", "minikube-m04"))["spec"]["podCIDR"] == "10.244.3.0/24"
+
+
+def test_the_default_toleration_takes_what_is_configured_and_a_wish_what_it_says():
+    at = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+    taint = {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "2026-11-24T11:59:50Z"}
+
+    def left(seconds, **other):
+        toleration = {"key": taint["key"], "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
+        return _tolerated_for({"spec": {"tolerations": [toleration | other]}}, [taint], at, default=30.0)
+
+    assert left(300) == 20
+    assert left(301) == 291
+    assert left(5) == -5
