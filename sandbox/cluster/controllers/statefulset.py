@@ -18,15 +18,12 @@ from sandbox.cluster.controllers.rollout import replicas_of
 from sandbox.cluster.controllers.stateful_pods import is_terminating, ordinal_of, revision_of
 from sandbox.cluster.events import EventRecorder
 from sandbox.cluster.registry import Change, Registry
+from sandbox.cluster.resources.persistentvolumeclaims import PERSISTENTVOLUMECLAIMS
 from sandbox.cluster.resources.pods import PODS
 from sandbox.cluster.resources.statefulsets import STATEFULSETS
 
 _REFUSED = 10.0
 """Seconds until a pod that was refused is tried again."""
-
-
-class _NoClaims(ApiError):
-    """A set wants volumes of its own, and there is nothing here to ask for them."""
 
 
 @dataclass
@@ -181,19 +178,12 @@ class StatefulSetController:
         self._events.normal(sts, "SuccessfulCreate", f"create Pod {name} in StatefulSet {of} successful")
 
     def _create_claims(self, sts: Object, pod: str) -> None:
-        templates = sts["spec"].get("volumeClaimTemplates") or ()
-        if not templates:
-            return
-        claims = self._registry.resource("persistentvolumeclaims")
-        if claims is None:
-            why = "this cluster does not serve persistentvolumeclaims, which volumeClaimTemplates need"
-            raise _NoClaims(why)
-        for template in templates:
+        for template in sts["spec"].get("volumeClaimTemplates") or ():
             claim = stateful_pods.new_claim(sts, template, pod)
             key = Key(sts["metadata"]["namespace"], claim["metadata"]["name"])
-            if self._registry.exists(claims, key):
+            if self._registry.exists(PERSISTENTVOLUMECLAIMS, key):
                 continue
-            self._registry.create(claims, claim, namespace=key.namespace)
+            self._registry.create(PERSISTENTVOLUMECLAIMS, claim, namespace=key.namespace)
             said = f"create Claim {key.name} Pod {pod} in StatefulSet {sts['metadata']['name']} success"
             self._events.normal(sts, "SuccessfulCreate", said)
 

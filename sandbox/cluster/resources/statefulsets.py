@@ -56,12 +56,23 @@ def _prepare_create(obj: Object) -> None:
 
 def _validate(obj: Object, old: Object | None) -> list[Object]:
     spec = obj["spec"]
-    causes = workload_causes(obj, None, word="statefulset")
+    causes = workload_causes({**obj, "spec": _with_claims(spec)}, None, word="statefulset")
     causes += one_of_many(spec["podManagementPolicy"], "spec.podManagementPolicy", ("OrderedReady", "Parallel"))
     causes += one_of_many(spec["updateStrategy"]["type"], "spec.updateStrategy.type", ("RollingUpdate", "OnDelete"))
     if old is not None and _fixed(spec) != _fixed(old["spec"]):
         causes.append(forbidden("spec", _UPDATE))
     return causes
+
+
+def _with_claims(spec: Object) -> Object:
+    """The spec with the claims as volumes of its template, so that containers may mount them."""
+    template = spec["template"]
+    names = [(claim.get("metadata") or {}).get("name") or "" for claim in spec.get("volumeClaimTemplates") or ()]
+    volumes = [one for one in template["spec"].get("volumes") or () if one.get("name") not in names]
+    if not names:
+        return spec
+    volumes += [{"name": name, "emptyDir": {}} for name in names]
+    return {**spec, "template": {**template, "spec": {**template["spec"], "volumes": volumes}}}
 
 
 def _fixed(spec: Object) -> Object:

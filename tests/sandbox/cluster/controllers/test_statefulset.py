@@ -1,7 +1,14 @@
 import pytest
 
 from sandbox.cluster.api.objects import Key, key_of
-from sandbox.cluster.resources.all import CONTROLLERREVISIONS, ENDPOINTSLICES, PODS, SERVICES, STATEFULSETS
+from sandbox.cluster.resources.all import (
+    CONTROLLERREVISIONS,
+    ENDPOINTSLICES,
+    PERSISTENTVOLUMECLAIMS,
+    PODS,
+    SERVICES,
+    STATEFULSETS,
+)
 
 WEB = Key("default", "web")
 LABELS = {"app": "web"}
@@ -181,17 +188,29 @@ async def test_a_headless_service_knows_each_by_name(cluster):
     assert sorted(one["hostname"] for one in slice_["endpoints"]) == ["web-0", "web-1", "web-2"]
 
 
-async def test_volumes_that_nobody_can_give_are_said_to_be_missing(cluster):
-    if cluster.registry.resource("persistentvolumeclaims") is not None:
-        pytest.skip("claims are served")
-    claim = {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
-    await created(cluster, volumeClaimTemplates=[claim])
-    assert names(cluster) == []
-    [message] = said(cluster, "FailedCreate")
-    assert message == (
-        "create Pod web-0 in StatefulSet web failed error: this cluster does not serve persistentvolumeclaims,"
-        " which volumeClaimTemplates need"
-    )
+CLAIM = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+}
+
+
+async def test_each_has_its_own_claim_which_stays(cluster):
+    await created(cluster, volumeClaimTemplates=[CLAIM], podManagementPolicy="Parallel")
+    assert cluster.pod("web-1")["spec"]["volumes"][0] == {
+        "name": "data",
+        "persistentVolumeClaim": {"claimName": "data-web-1"},
+    }
+    assert "create Claim data-web-0 Pod web-0 in StatefulSet web success" in said(cluster, "SuccessfulCreate")
+    change(cluster, replicas=0)
+    await cluster.advance(120)
+    claims = cluster.registry.list(PERSISTENTVOLUMECLAIMS)
+    assert [claim["metadata"]["name"] for claim in claims] == ["data-web-0", "data-web-1", "data-web-2"]
+
+
+async def test_claims_may_be_mounted(cluster):
+    wanted = stateful_set(volumeClaimTemplates=[CLAIM])
+    wanted["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    cluster.registry.create(STATEFULSETS, wanted, namespace="default")
 
 
 @pytest.mark.parametrize("propagation", ["Background", "Foreground"])
