@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sandbox.linux import idmap
@@ -51,6 +52,36 @@ _REMEDIES: Sequence[tuple[str, int | None, str]] = (
     ("crun", None, "Install the package crun."),
     ("", errno.EPERM, "The host forbids it: run as root, or see docs/self-hosting.md for what a container needs."),
 )  # fmt: skip
+
+
+_RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+_PROFILE = """abi <abi/4.0>,
+include <tunables/global>
+profile quayside {python} flags=(unconfined) {{
+  userns,
+}}
+"""
+
+
+def restricted_remedy(folder: Path, *, python: Path, switch: Path = _RESTRICTED, root: bool | None = None) -> str:
+    """Ubuntu's cure where it keeps ordinary users from user namespaces, or "" elsewhere.
+
+    The AppArmor profile that allows them to our Python alone is written into `folder`, for root to install.
+    """
+    if root if root is not None else os.geteuid() == 0:
+        return ""
+    try:
+        if switch.read_text().strip() != "1":
+            return ""
+        profile = folder / "apparmor-quayside"
+        profile.write_text(_PROFILE.format(python=python))
+    except OSError:
+        return ""
+    return (
+        "This system lets only programs that AppArmor names make user namespaces. Name this Python, then start again:\n"
+        f"    sudo install -m 644 '{profile}' /etc/apparmor.d/quayside && "
+        "sudo apparmor_parser -r /etc/apparmor.d/quayside"
+    )
 
 
 def remedy_for(stage: str, number: int | None) -> str:

@@ -55,7 +55,11 @@ def _try_everything() -> list[Found]:
         found = host.find(directory, socket=directory / "launch.sock")
     except OSError as error:
         shutil.rmtree(directory, ignore_errors=True)
-        return [Found("sandbox", ok=False, detail=str(error), stage="take the mapped ids", errno=error.errno)]
+        return [
+            Found(
+                "sandbox", ok=False, detail=error.strerror or str(error), stage="take the mapped ids", errno=error.errno
+            )
+        ]
     addresses = Addresses(directory)
     try:
         steps = _in_sandbox(found, addresses)
@@ -73,7 +77,9 @@ def _in_sandbox(found: Host, addresses: Addresses) -> list[Found]:
     try:
         newborn = birth.bear(found, "doctor", spec, slot=0, listener=listener, entry=_inside)
     except OSError as error:
-        return [Found("sandbox", ok=False, detail=str(error), stage=_stage_of(error), errno=error.errno)]
+        return [
+            Found("sandbox", ok=False, detail=error.strerror or str(error), stage=_stage_of(error), errno=error.errno)
+        ]
     finally:
         listener.close()
     word = _hear(newborn.channel, newborn.log)

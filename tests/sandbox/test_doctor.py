@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,22 @@ def test_an_unknown_failure_leads_to_the_handbook() -> None:
 
 def test_without_a_mode_there_are_no_sandboxes() -> None:
     assert doctor.summary([Step("kernel", ok=False, detail="old")]) == "no sandboxes"
+
+
+def test_where_apparmor_restricts_users_it_writes_the_profile_that_cures_it(tmp_path: Path) -> None:
+    switch = tmp_path / "switch"
+    switch.write_text("1\n")
+    python = Path("/usr/bin/python3.12")
+    remedy = doctor.restricted_remedy(tmp_path, python=python, switch=switch, root=False)
+    profile = tmp_path / "apparmor-quayside"
+    assert f"'{profile}' /etc/apparmor.d/quayside" in remedy
+    assert "profile quayside /usr/bin/python3.12 flags=(unconfined) {\n  userns,\n}" in profile.read_text()
+
+
+@pytest.mark.parametrize(("said", "root"), [("0\n", False), ("1\n", True), (None, False)])
+def test_elsewhere_no_profile_is_written(tmp_path: Path, said: str | None, root: bool) -> None:
+    switch = tmp_path / "switch"
+    if said is not None:
+        switch.write_text(said)
+    assert doctor.restricted_remedy(tmp_path, python=Path("/usr/bin/python3"), switch=switch, root=root) == ""
+    assert not (tmp_path / "apparmor-quayside").exists()

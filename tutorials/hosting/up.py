@@ -160,14 +160,17 @@ def interpreter() -> str:
 
 def examine(options: Options) -> str:
     """What this machine does not enforce, in a sentence. Raises CannotServe where no sandbox can run."""
-    from sandbox.doctor import probe, summary  # noqa: PLC0415 - `--help` and bad options need no probing
+    # `--help` and bad options need no probing.
+    from sandbox.doctor import probe, restricted_remedy, summary  # noqa: PLC0415
 
     steps = probe()
     failed = next((step for step in steps if not step.ok and step.needed), None)
     if failed is not None:
         cause = f"Sandboxes cannot run on this machine: {failed.name}: {failed.detail}"
         if not options.anyway:
-            raise CannotServe(f"{cause}\n  {failed.remedy}\n  (--anyway serves the lessons without a terminal)")
+            # AppArmor knows a program by its own path, not by the link to it in the environment.
+            remedy = restricted_remedy(options.data, python=Path(sys.executable).resolve()) or failed.remedy
+            raise CannotServe(f"{cause}\n  {remedy}\n  (--anyway serves the lessons without a terminal)")
         return "Terminals do not work on this machine: " + failed.detail
     say("  sandboxes  " + summary(steps))
     return ""

@@ -34,7 +34,7 @@ class WebUser:
 
 def web_user() -> WebUser:
     """The starter itself, or for root the system user `quayside`, made when it does not exist yet."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or _alone(Path("/proc/self/uid_map").read_text()):
         return WebUser(os.geteuid(), os.getegid(), change=False)
     try:
         found = pwd.getpwnam(NAME)
@@ -51,6 +51,11 @@ def web_user() -> WebUser:
         subprocess.run([*command, NAME], check=True, capture_output=True, timeout=30)
         found = pwd.getpwnam(NAME)
     return WebUser(found.pw_uid, found.pw_gid, change=True)
+
+
+def _alone(uid_map: str) -> bool:
+    """Whether this is the root of a user namespace that has no other user to become."""
+    return sum(int(line.split()[2]) for line in uid_map.splitlines()) == 1
 
 
 def give(folder: Path, user: WebUser) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tutorials.hosting.web_user import WebUser, as_user, give
+from tutorials.hosting.web_user import WebUser, _alone, as_user, give
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 SOMEBODY = WebUser(uid=61234, gid=61234, change=True)
@@ -55,3 +55,10 @@ def test_what_is_given_is_never_what_a_link_points_to(tmp_path: Path) -> None:
     give(data, SOMEBODY)
     assert (data / "secret").stat().st_uid == SOMEBODY.uid
     assert theirs.stat().st_uid == 0
+
+
+@pytest.mark.parametrize(
+    ("uid_map", "alone"), [("0 0 4294967295\n", False), ("0 1000 1\n", True), ("0 1000 1\n1 100000 65536\n", False)]
+)
+def test_a_root_without_any_other_user_stays_who_it_is(uid_map: str, alone: bool) -> None:
+    assert _alone(uid_map) == alone
