@@ -234,6 +234,7 @@ async def _run_parts(plane: ControlPlane, clock: Clock) -> None:
             pod_cidr=config.pod_cidr,
             node_times=times,
             tree=NodeTree(config.node_root) if config.runtime == "crun" else NoTree(),
+            issue_for_secret=plane.tokens.issue_for_secret,
         ),
     )
     async with asyncio.TaskGroup() as group:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import time
+from pathlib import Path
+
 from tests.kubectl.conftest import Kubectl
 
 
@@ -77,3 +81,28 @@ def test_an_account_s_token_carries_its_rights(kubectl: Kubectl) -> None:
     assert kubectl(f"{plain} get pods") == ""
     said = kubectl.fails(f"{plain} get secrets")
     assert f'User "system:serviceaccount:{namespace}:robot" cannot list resource "secrets"' in said
+
+
+SECRET = """
+apiVersion: v1
+kind: Secret
+metadata: {name: robot-token, annotations: {kubernetes.io/service-account.name: robot}}
+type: kubernetes.io/service-account-token
+"""
+
+
+def test_a_token_in_a_secret_lives_as_long_as_the_secret(kubectl: Kubectl, tmp_path: Path) -> None:
+    namespace = namespace_of(kubectl)
+    kubectl("create serviceaccount robot")
+    kubectl(f"create rolebinding robot-view --clusterrole=view --serviceaccount={namespace}:robot")
+    (tmp_path / "secret.yaml").write_text(SECRET)
+    kubectl(f"apply -f {tmp_path}/secret.yaml")
+    deadline = time.monotonic() + 10
+    while not (encoded := kubectl("get secret robot-token -o jsonpath={.data.token}")):
+        assert time.monotonic() < deadline
+    token = base64.b64decode(encoded).decode()
+    server = kubectl("config view --minify -o jsonpath={..server}")
+    plain = f"--kubeconfig=/dev/null --server={server} --insecure-skip-tls-verify --token={token} -n {namespace}"
+    assert kubectl(f"{plain} get pods") == ""
+    kubectl("delete secret robot-token")
+    assert "Unauthorized" in kubectl.fails(f"{plain} get pods") or "logged in" in kubectl.fails(f"{plain} get pods")

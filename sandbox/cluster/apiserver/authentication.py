@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sandbox.cluster.api.clock import Clock
 from sandbox.cluster.api.errors import Unauthorized
-from sandbox.cluster.api.objects import Key
+from sandbox.cluster.api.objects import Key, Object
 from sandbox.cluster.apiserver.messages import ANONYMOUS, Request, User
 from sandbox.cluster.pki import ISSUER, TokenSigner
 from sandbox.cluster.registry import Registry
@@ -29,6 +29,8 @@ class TokenRequest:
     seconds: int = 3600
     pod: str = ""
     pod_uid: str = ""
+    secret: str = ""
+    secret_uid: str = ""
 
 
 class Tokens:
@@ -49,6 +51,8 @@ class Tokens:
         }
         if request.pod:
             bound["pod"] = {"name": request.pod, "uid": request.pod_uid}
+        if request.secret:
+            bound["secret"] = {"name": request.secret, "uid": request.secret_uid}
         claims: dict[str, object] = {
             "aud": list(request.audiences) or [_DEFAULT_AUDIENCE],
             "exp": expires,
@@ -59,6 +63,19 @@ class Tokens:
             "sub": f"system:serviceaccount:{request.namespace}:{request.service_account}",
         }
         return self._signer.sign(claims), datetime.fromtimestamp(expires, UTC)
+
+    def issue_for_secret(self, account: Object, secret: Object) -> str:
+        """A token that is good for as long as the account and the secret that holds it exist."""
+        owner, holder = account["metadata"], secret["metadata"]
+        request = TokenRequest(
+            owner["namespace"],
+            owner["name"],
+            owner["uid"],
+            seconds=LONGEST,
+            secret=holder["name"],
+            secret_uid=holder["uid"],
+        )
+        return self.issue(request)[0]
 
     def user(self, token: str) -> User | None:
         """The service account of a token that is valid and whose account still exists, else None."""
@@ -72,6 +89,9 @@ class Tokens:
             return None
         pod = bound.get("pod")
         if pod and not self._is("pods", namespace, pod):
+            return None
+        secret = bound.get("secret")
+        if secret and not self._is("secrets", namespace, secret):
             return None
         extra = {}
         if pod:

@@ -26,6 +26,7 @@ from sandbox.cluster.controllers.replicationcontroller import REPLICATION_CONTRO
 from sandbox.cluster.controllers.resourcequota import ResourceQuotaController
 from sandbox.cluster.controllers.role_aggregation import RoleAggregationController
 from sandbox.cluster.controllers.statefulset import StatefulSetController
+from sandbox.cluster.controllers.token_secrets import SecretTokenIssuer, TokenSecretController
 from sandbox.cluster.controllers.volume_binder import NoTree, Tree, VolumeBinder
 from sandbox.cluster.controllers.volume_reclaim import ClaimProtection, VolumeReclaimer
 from sandbox.cluster.registry import Registry
@@ -41,6 +42,14 @@ class ControllersConfig:
     node_times: NodeTimes = field(default_factory=NodeTimes)
     tree: Tree = field(default_factory=NoTree)
     """Where provisioned volumes lie."""
+    issue_for_secret: SecretTokenIssuer | None = None
+    """Makes the tokens of secrets; without it such secrets stay empty."""
+
+
+def _token_secrets(registry: Registry, config: ControllersConfig) -> Sequence[Controller]:
+    if config.issue_for_secret is None:
+        return ()
+    return (TokenSecretController(registry, issue=config.issue_for_secret, certificate=config.ca_certificate),)
 
 
 def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) -> Sequence[Controller]:
@@ -53,6 +62,7 @@ def controllers(registry: Registry, *, clock: Clock, config: ControllersConfig) 
         VolumeBinder(registry, tree=config.tree, clock=clock),
         VolumeReclaimer(registry, tree=config.tree, clock=clock),
         ClaimProtection(registry),
+        *_token_secrets(registry, config),
         RootCAController(registry, certificate=config.ca_certificate),
         NodeController(registry, clock=clock, times=config.node_times, pod_cidr=config.pod_cidr),
         DeploymentController(registry, views=views, clock=clock),

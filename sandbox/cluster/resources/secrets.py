@@ -12,6 +12,9 @@ from sandbox.cluster.resources.field_order import reorder
 from sandbox.cluster.resources.printing import AGE, NAME, age
 from sandbox.cluster.resources.resource import Column, Resource
 
+TOKEN_TYPE = "kubernetes.io/service-account-token"
+ACCOUNT_NAME = "kubernetes.io/service-account.name"
+"""The annotation that says whose token it is."""
 _NEEDED = {
     "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
     "kubernetes.io/dockercfg": ".dockercfg",
@@ -34,6 +37,8 @@ def _content_causes(obj: Object) -> list[Object]:
         return [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in data]
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         return [required("data[username]"), required("data[password]")]
+    if kind == TOKEN_TYPE and not (obj["metadata"].get("annotations") or {}).get(ACCOUNT_NAME):
+        return [required(f"metadata.annotations[{ACCOUNT_NAME}]")]
     needed = _NEEDED.get(kind)
     return [required(f"data[{needed}]")] if needed and needed not in data else []
 
