@@ -8,6 +8,12 @@ const PROMPT_WITHIN = 5000;
 const OPENS_SHELL =
   /^\s*(?:(?:\/\S*\/)?(?:ba|da|a|z)?sh(?:\s+-[il]+)*|(?:kubectl|k|docker)\s.*\s-(?:it|ti|i|t|-stdin|-tty)\b.*\s(?:\/\S*\/)?(?:ba|da|a|z)?sh|minikube\s+ssh)\s*$/;
 
+/** What `^C` in a lesson stands for. */
+function controlKey(written) {
+  const key = written.trim().slice(1).toUpperCase();
+  return key === "ESC" ? "\x1b" : String.fromCharCode(key.charCodeAt(0) ^ 0x40);
+}
+
 export class Runner {
   /** `announce(sentence)` speaks; `showTerminal()` brings the terminal into view on a narrow page. */
   constructor({ pane, tabs, attempt, announce, showTerminal }) {
@@ -44,7 +50,8 @@ export class Runner {
       this.announce(text("start-first"));
       return;
     }
-    const { command, terminal = "1" } = button.dataset;
+    const { terminal = "1" } = button.dataset;
+    const command = button.dataset.control ? controlKey(button.dataset.command) : button.dataset.command;
     const newline = button.dataset.newline !== "0";
     const pressesKey = command.length === 1 && command < " ";
     this.showTerminal();

@@ -79,6 +79,15 @@ def test_a_running_program_is_named_and_can_be_stopped(bench: Bench) -> None:
     bench.until(lambda: bench.shown().count("sleep 100") == 2, "it was not stopped and run again")
 
 
+def test_a_button_presses_a_control_key(bench: Bench) -> None:
+    bench.start()
+    bench.go_to("two")
+    bench.run_button("sleep 100").click()
+    bench.until(lambda: bench.ask("bench.tabs.doing.get('1')") == "sleep 100", "sleep does not run")
+    bench.run_button("^C").click()
+    bench.until_prompt()
+
+
 def test_a_shell_inside_the_shell_takes_commands(bench: Bench) -> None:
     bench.start()
     bench.go_to("two")

@@ -1,0 +1,3 @@
+COLOUR=green
+echo The colour is $COLOUR
+echo Today is $(date +%A)
