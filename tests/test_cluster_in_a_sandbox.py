@@ -109,3 +109,32 @@ kubectl top pods 2>&1 || true
     assert said.endswith("error: Metrics API not available\n")
     busy = next(line for line in said.splitlines() if line.startswith("busy-"))
     assert int(busy.split()[1].removesuffix("m")) > 20
+
+
+def test_every_kind_of_service_is_found_by_name() -> None:
+    said = run(r"""
+minikube start >/dev/null
+kubectl create deployment web --image=nginx --port=80 --replicas=2 >/dev/null
+kubectl rollout status deployment web >/dev/null
+kubectl expose deployment web >/dev/null
+kubectl expose deployment web --name=headless --cluster-ip=None >/dev/null
+kubectl create service externalname other --external-name=web.default.svc.cluster.local >/dev/null
+kubectl apply -f - >/dev/null 2>&1 <<Y
+apiVersion: v1
+kind: Service
+metadata: {name: own}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: own}
+subsets: [{addresses: [{ip: "$(kubectl get pods -o jsonpath='{.items[0].status.podIP}')"}], ports: [{port: 80}]}]
+Y
+asks='nslookup -type=a headless.default.svc.cluster.local | grep -c "^Address: 10.244"
+for name in web headless other own; do until wget -qO - http://$name >/tmp/page; do sleep 0.1; done; echo $name; done
+nslookup other.default.svc.cluster.local | grep -o -m 1 "canonical name = .*"'
+kubectl run asker --image=busybox --restart=Never -- sh -c "$asks" >/dev/null
+kubectl wait --for=jsonpath='{.status.phase}'=Succeeded pod/asker --timeout=30s >/dev/null
+kubectl logs asker
+""")
+    assert said == "2\nweb\nheadless\nother\nown\ncanonical name = web.default.svc.cluster.local\n"
