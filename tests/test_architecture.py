@@ -9,7 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 APART = ("tests/browser/", "tests/kubectl/", "tests/lessons/", "tests/test_")
 """Tests of the whole, which mirror no file."""
-ACROSS = ("tests/sandbox/launch/test_hostile_learner.py", "tests/sandbox/launch/test_as_user.py")
+ACROSS = (
+    "tests/sandbox/launch/test_hostile_learner.py",
+    "tests/sandbox/launch/test_as_user.py",
+    "tests/tutorials/hosting/test_serving.py",
+    "tests/tutorials/hosting/test_systems.py",
+)
 """Tests of what several files promise together."""
 
 
