@@ -36,7 +36,7 @@ def found() -> dict[str, Path]:
     learners = ROOT / "var/tools/usr/local/bin/kubectl"
     if not versions and learners.exists():
         versions[_version(learners)] = learners
-    oldest = Path(os.environ.get("QUAYSIDE_KUBECTL_1_20") or ROOT / "var" / "tools" / "kubectl-1.20")
+    oldest = Path(os.environ.get("QUAYSIDE_KUBECTL_1_20") or ROOT / "var" / "test-tools" / "kubectl-1.20")
     if oldest.exists():
         versions["1.20"] = oldest
     return versions
