@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
-from tutorials.catalogue.lesson import Lesson, Problem, Step
+from tutorials.catalogue.lesson import Lesson, Problem, Step, Text
 
 SHELL_WORDS = frozenset(
     "alias bg cat cd chmod clear cp cut date declare diff dirname do done echo env eval exec exit export false fg file "
@@ -31,6 +31,9 @@ def lint(lesson: Lesson, *, tools: Iterable[str]) -> list[Problem]:
     where = f"{lesson.id}/{_index_name(lesson)}"
     for step in lesson.steps:
         problems += _step_problems(lesson, step, where, known)
+    pages = {"concept": lesson.concept, "intro": lesson.intro, "finish": lesson.finish}
+    texts = {name: page.html for name, page in pages.items() if page} | {step.id: step.html for step in lesson.steps}
+    problems += [problem for name, html in texts.items() for problem in _prose_problems(name, html, where)]
     if lesson.objectives and not lesson.concept:
         problems.append(Problem(where, 1, "“objectives” are shown on the concept page, which is missing", "warning"))
     return problems
@@ -56,17 +59,22 @@ def _step_problems(lesson: Lesson, step: Step, where: str, known: frozenset[str]
             if word not in known:
                 message = f"step “{step.id}” runs “{word}”, which is not a tool of the sandbox"
                 problems.append(Problem(where, int(command["line"]), message))
-    problems += _korean_problems(step, where)
     return problems
 
 
-def _korean_problems(step: Step, where: str) -> list[Problem]:
-    text = step.html.get("ko", "")
-    return [
-        Problem(where, 1, f"step “{step.id}”: write “{right}”, not “{wrong}”")
+def _prose_problems(name: str, html: Text, where: str) -> list[Problem]:
+    """Spelling, and stars that were meant as emphasis (`**25%**입니다` is none: CommonMark wants a letter or space)."""
+    problems = [
+        Problem(where, 1, f"“{name}”: write “{right}”, not “{wrong}”")
         for wrong, right in BAD_KOREAN.items()
-        if wrong in text
+        if wrong in html.get("ko", "")
     ]
+    for language, text in html.items():
+        shown = re.sub(r"<code.*?</code>|<[^>]*>", "", text, flags=re.DOTALL)
+        if "**" in shown:
+            near = shown[max(0, shown.index("**") - 10) :][:30].replace("\n", " ")
+            problems.append(Problem(where, 1, f"“{name}” ({language}) shows the stars of an emphasis: …{near}…"))
+    return problems
 
 
 def command_words(script: str) -> Sequence[str]:

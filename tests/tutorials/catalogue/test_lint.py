@@ -37,3 +37,9 @@ def test_a_step_without_check_is_doubtful() -> None:
 
 def test_korean_spelling_is_refused() -> None:
     assert any("셸" in problem.message for problem in lint(lesson_with(html={"ko": "쉘을 엽니다"}), tools=[]))
+
+
+def test_emphasis_that_did_not_become_one_is_shown() -> None:
+    html = {"ko": "<p>값은 **25%**입니다 <code>**</code></p>"}
+    assert any("shows the stars" in problem.message for problem in lint(lesson_with(html=html), tools=[]))
+    assert not any("stars" in p.message for p in lint(lesson_with(html={"ko": "<code>a ** b</code>"}), tools=[]))
