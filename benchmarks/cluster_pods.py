@@ -50,8 +50,17 @@ class Client:
         await self.send(method, path, body, accept=accept)
         head = await self.head()
         assert head.split()[1] in ("200", "201"), head
+        if "transfer-encoding: chunked" in head:  # large lists are streamed
+            return await self._chunks()
         length = next(line for line in head.split("\r\n") if line.startswith("content-length"))
         return await self.reader.readexactly(int(length.split(":")[1]))
+
+    async def _chunks(self) -> bytes:
+        body = bytearray()
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            body += (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readexactly(2)
+        return bytes(body)
 
 
 async def until(done: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
