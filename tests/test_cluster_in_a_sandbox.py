@@ -131,7 +131,8 @@ metadata: {name: own}
 subsets: [{addresses: [{ip: "$(kubectl get pods -o jsonpath='{.items[0].status.podIP}')"}], ports: [{port: 80}]}]
 Y
 asks='nslookup -type=a headless.default.svc.cluster.local | grep -c "^Address: 10.244"
-for name in web headless other own; do until wget -qO - http://$name >/tmp/page 2>/dev/null; do sleep 0.1; done; echo $name; done
+for name in web headless other own; do until wget -qO - http://$name >/tmp/page 2>/dev/null; do sleep 0.1; done
+echo $name; done
 nslookup other.default.svc.cluster.local | grep -o -m 1 "canonical name = .*"'
 kubectl run asker --image=busybox --restart=Never -- sh -c "$asks" >/dev/null
 kubectl wait --for=jsonpath='{.status.phase}'=Succeeded pod/asker --timeout=30s >/dev/null
