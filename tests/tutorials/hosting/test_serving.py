@@ -61,8 +61,13 @@ class Site:
         return "Ctrl-C" in self.said()
 
 
-def start(data: Path, *options: str) -> Site:
-    script = 'ip link set lo up; exec "$@"'
+REFUSED = "ip link set lo up"
+BLACK_HOLE = f"{REFUSED}; ip link add void type dummy; ip link set void up; ip route add default dev void"
+"""A default route into nothing: what is sent is never answered, so that whoever asks the network waits."""
+
+
+def start(data: Path, *options: str, network: str = REFUSED) -> Site:
+    script = f'{network}; exec "$@"'
     command = ["unshare", "--net", "sh", "-c", script, "sh", "./quayside", "up", "--port", str(PORT)]
     output = data.with_suffix(".log")
     with output.open("wb") as log:
@@ -115,6 +120,16 @@ def test_it_starts_without_any_network_and_again_after_a_kill(site: Site) -> Non
     finally:
         again.process.terminate()
     assert again.process.wait(SECONDS) == 0
+
+
+def test_a_network_that_swallows_everything_is_not_waited_for(data: Path) -> None:
+    site = start(data, network=BLACK_HOLE)
+    try:
+        eventually(site.ready, "the site does not start")
+        assert "Kubernetes" in site.page()
+    finally:
+        site.process.terminate()
+    assert site.process.wait(SECONDS) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
